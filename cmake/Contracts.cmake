@@ -1,0 +1,31 @@
+# .proto to messages (protoc) and to ports, registries and fakes (our plugin): one library per file.
+set(QUIRE_GENERATED ${CMAKE_BINARY_DIR}/generated)
+file(MAKE_DIRECTORY ${QUIRE_GENERATED})
+
+# quire_contract(<target> <root> <path below root> [SERVICE name] [LINKS ...]): the target holds the
+# messages; with SERVICE also <name>_port.hpp, <name>_rpc.hpp/.cpp and <name>_fake.hpp.
+function(quire_contract target root path)
+    cmake_parse_arguments(ARG "" "SERVICE" "LINKS" ${ARGN})
+    string(REGEX REPLACE "\\.proto$" "" stem ${path})
+    set(outputs ${QUIRE_GENERATED}/${stem}.pb.cc ${QUIRE_GENERATED}/${stem}.pb.h)
+    set(commands COMMAND protobuf::protoc -I ${root} -I ${CMAKE_SOURCE_DIR}/api/proto --cpp_out=${QUIRE_GENERATED} ${path})
+    set(depends ${root}/${path})
+    if(ARG_SERVICE)
+        get_filename_component(folder ${stem} DIRECTORY)
+        set(own ${QUIRE_GENERATED}/${folder}/${ARG_SERVICE})
+        list(APPEND outputs ${own}_port.hpp ${own}_rpc.hpp ${own}_rpc.cpp ${own}_fake.hpp)
+        list(APPEND commands COMMAND protobuf::protoc -I ${root} -I ${CMAKE_SOURCE_DIR}/api/proto
+            --plugin=protoc-gen-quire=$<TARGET_FILE:protoc_gen_quire> --quire_out=${QUIRE_GENERATED} ${path})
+        list(APPEND depends protoc_gen_quire)
+    endif()
+    add_custom_command(OUTPUT ${outputs} ${commands} DEPENDS ${depends} WORKING_DIRECTORY ${root})
+    add_library(${target} STATIC ${outputs})
+    target_include_directories(${target} SYSTEM PUBLIC ${QUIRE_GENERATED})
+    target_link_libraries(${target} PUBLIC protobuf::libprotobuf ${ARG_LINKS})
+    target_compile_options(${target} PRIVATE -w)
+    if(ARG_SERVICE)
+        target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+        target_link_libraries(${target} PUBLIC quire_pch quire_base)
+        set_source_files_properties(${own}_rpc.cpp TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "-Wall;-Wextra")
+    endif()
+endfunction()

@@ -1,0 +1,20 @@
+# Every outside library, from Debian 12's packages.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(prometheus-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(GTest)  # the tests only
+
+# Asio's and JSON's implementations are compiled once, in runtime/boost_impl.cpp.
+add_library(boost_vocabulary INTERFACE)
+target_link_libraries(boost_vocabulary INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(boost_vocabulary INTERFACE
+    BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)

@@ -1,0 +1,69 @@
+#include "base/rng.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <sys/random.h>
+
+namespace quire {
+
+std::uint64_t Rng::next_u64() {
+    std::uint64_t value = 0;
+    fill(std::as_writable_bytes(std::span(&value, 1)));
+    return value;
+}
+
+std::uint64_t Rng::next_below(std::uint64_t bound) {
+    QUIRE_ASSERT(bound > 0, "next_below needs a positive bound");
+    const std::uint64_t rest = (UINT64_MAX % bound + 1) % bound;
+    std::uint64_t value = next_u64();
+    while (value > UINT64_MAX - rest) value = next_u64();
+    return value % bound;
+}
+
+double Rng::next_unit() { return static_cast<double>(next_u64() >> 11) * 0x1.0p-53; }
+
+void SystemRng::fill(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        QUIRE_ASSERT(got > 0, "getrandom failed");
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+}
+
+SeededRng::SeededRng(std::uint64_t seed) {
+    for (std::uint64_t& word : state_) {
+        seed += 0x9e3779b97f4a7c15ULL;
+        std::uint64_t z = seed;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        word = z ^ (z >> 31);
+    }
+}
+
+std::uint64_t SeededRng::step() {
+    const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
+    const std::uint64_t shifted = state_[1] << 17;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= shifted;
+    state_[3] = std::rotl(state_[3], 45);
+    return result;
+}
+
+void SeededRng::fill(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const std::uint64_t word = step();
+        const std::size_t count = std::min(bytes.size(), sizeof word);
+        std::memcpy(bytes.data(), &word, count);
+        bytes = bytes.subspan(count);
+    }
+}
+
+}  // namespace quire

@@ -1,0 +1,129 @@
+#include "runtime/config/node.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <unistd.h>
+
+namespace quire::config {
+namespace {
+
+constexpr std::size_t kBytesMax = 1 << 20;
+constexpr int kDepthMax = 16;
+constexpr std::string_view kPrefix = "QUIRE_";
+
+Error at(const std::string& source, const YAML::Mark& mark, std::string_view what) {
+    return {ErrorCode::kInvalidValue, fmt::format("{}:{}: {}", source, mark.line + 1, what)};
+}
+
+Result<Node> convert(const YAML::Node& yaml, const std::string& source, int depth) {
+    if (depth > kDepthMax) return at(source, yaml.Mark(), "nested deeper than 16 levels");
+    Node node;
+    node.line = yaml.Mark().line + 1;
+    if (yaml.IsScalar()) {
+        node.kind = Node::Kind::kScalar;
+        node.scalar = yaml.Scalar();
+    } else if (yaml.IsSequence()) {
+        node.kind = Node::Kind::kList;
+        for (const auto& item : yaml) {
+            QUIRE_TRY(Node child, convert(item, source, depth + 1));
+            node.list.push_back(std::move(child));
+        }
+    } else if (yaml.IsMap()) {
+        node.kind = Node::Kind::kMap;
+        for (const auto& entry : yaml) {
+            if (!entry.first.IsScalar()) return at(source, entry.first.Mark(), "a key is not text");
+            const std::string& key = entry.first.Scalar();
+            if (node.find(key) != nullptr) {
+                return at(source, entry.first.Mark(), fmt::format("'{}' stands twice", key));
+            }
+            QUIRE_TRY(Node child, convert(entry.second, source, depth + 1));
+            node.map.push_back({key, std::move(child)});
+        }
+    }
+    return node;
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    }
+    return out;
+}
+
+}  // namespace
+
+const Node* Node::find(std::string_view key) const {
+    for (const auto& [name, child] : map) {
+        if (name == key) return &child;
+    }
+    return nullptr;
+}
+
+Node& Node::at_or_add(std::string_view key) {
+    kind = Kind::kMap;
+    for (auto& [name, child] : map) {
+        if (name == key) return child;
+    }
+    return map.emplace_back(Entry{std::string(key), Node()}).value;
+}
+
+Result<Node> parse_yaml(const std::string& text, const std::string& source) {
+    if (text.size() > kBytesMax) {
+        return Error(ErrorCode::kInvalidValue, fmt::format("{}: larger than 1 MiB", source));
+    }
+    // An alias can blow a small file up to gigabytes, and no setting needs one.
+    for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+        const bool begins_value = i > 0 && (text[i - 1] == ' ' || text[i - 1] == '[');
+        if (text[i] == '*' && begins_value &&
+            std::isalnum(static_cast<unsigned char>(text[i + 1]))) {
+            const auto line = std::count(text.begin(), text.begin() + static_cast<long>(i), '\n');
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("{}:{}: aliases (*name) are not read; quote the value if it "
+                                     "is text",
+                                     source, line + 1));
+        }
+    }
+    try {
+        auto root = convert(YAML::Load(text), source, 0);
+        if (root && root->kind == Node::Kind::kNull) root->kind = Node::Kind::kMap;
+        return root;
+    } catch (const YAML::Exception& e) {
+        return at(source, e.mark, e.msg);
+    }
+}
+
+Environment process_environment() {
+    Environment environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const auto equals = text.find('=');
+        if (equals == std::string_view::npos) continue;
+        environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return environment;
+}
+
+void overlay_environment(Node& root, const Environment& environment,
+                         const std::vector<std::string>& reserved) {
+    for (const auto& [name, value] : environment) {
+        if (!name.starts_with(kPrefix)) continue;
+        if (std::find(reserved.begin(), reserved.end(), name) != reserved.end()) continue;
+        if (name.find("__") == std::string::npos) continue;
+        std::string_view rest = std::string_view(name).substr(kPrefix.size());
+        Node* node = &root;
+        while (true) {
+            const auto split = rest.find("__");
+            node = &node->at_or_add(lower(rest.substr(0, split)));
+            if (split == std::string_view::npos) break;
+            rest.remove_prefix(split + 2);
+        }
+        *node = Node();
+        node->kind = Node::Kind::kScalar;
+        node->scalar = value;
+    }
+}
+
+}  // namespace quire::config

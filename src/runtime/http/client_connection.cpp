@@ -1,0 +1,244 @@
+#include "runtime/http/client_connection.hpp"
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+
+namespace quire::http {
+
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::uint32_t kHeaderBytesMax = 64 * 1024;
+
+prometheus::Gauge& open_connections() {
+    static prometheus::Gauge& gauge =
+        runtime::gauge_family("quire_http_connections", "Open HTTP connections.")
+            .Add({{"side", "client"}});
+    return gauge;
+}
+
+}  // namespace
+
+asio::ssl::context& TlsContext::get() {
+    std::call_once(once_, [this] {
+        context_.emplace(asio::ssl::context::tls_client);
+        context_->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+        error_code ec;
+        context_->set_default_verify_paths(ec);
+        context_->set_verify_mode(asio::ssl::verify_peer);
+    });
+    return *context_;
+}
+
+ClientConnection::ClientConnection(asio::io_context& loop, TlsContext& tls)
+    : loop_(loop),
+      tls_context_(tls),
+      socket_(loop),
+      deadline_(loop,
+                [this] {
+                    has_timed_out_ = true;
+                    error_code ec;
+                    socket_.close(ec);
+                }),
+      open_(open_connections()) {}
+
+awaitable<Result<void>> ClientConnection::connect(const Target& target,
+                                                  std::chrono::milliseconds timeout) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (is_cancelled(state)) co_return cancelled_error();
+    deadline_.expire_after(timeout);
+    peer_ = target.unix_path.empty() ? target.url.authority() : target.unix_path;
+    if (!target.unix_path.empty()) {
+        const asio::local::stream_protocol::endpoint endpoint(target.unix_path);
+        const auto [ec] = co_await socket_.async_connect(endpoint, as_value);
+        if (ec) co_return failed("connect", ec);
+    } else {
+        const auto connected = co_await connect_tcp(target.url);
+        if (!connected) co_return connected.error();
+    }
+    if (target.url.is_tls) {
+        const auto secured = co_await handshake(target.url.host);
+        if (!secured) co_return secured.error();
+    }
+    deadline_.clear();
+    error_code ec;
+    socket_.non_blocking(true, ec);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
+    error_code ec;
+    std::vector<tcp::endpoint> endpoints;
+    const auto address = asio::ip::make_address(url.host, ec);
+    if (!ec) {
+        endpoints.emplace_back(address, url.port);
+    } else {
+        tcp::resolver resolver(loop_);
+        const std::string port = std::to_string(url.port);
+        auto [resolve_error, found] = co_await resolver.async_resolve(url.host, port, as_value);
+        if (resolve_error) co_return failed("resolve", resolve_error);
+        for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    }
+    for (const tcp::endpoint& endpoint : endpoints) {
+        if (socket_.is_open()) socket_.close(ec);
+        std::tie(ec) = co_await socket_.async_connect(endpoint, as_value);
+        if (!ec || has_timed_out_ || ec == asio::error::operation_aborted) break;
+    }
+    if (ec) co_return failed("connect", ec);
+    socket_.set_option(tcp::no_delay(true), ec);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> ClientConnection::handshake(const std::string& host) {
+    tls_ = std::make_unique<TlsStream>(socket_, tls_context_.get());
+    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+    tls_->set_verify_callback(asio::ssl::host_name_verification(host));
+    const auto [ec] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_value);
+    if (ec) co_return failed("secure the connection", ec);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> ClientConnection::write(const std::string& text) {
+    error_code ec;
+    std::size_t sent = 0;
+    if (tls_) {
+        std::tie(ec, sent) = co_await asio::async_write(*tls_, asio::buffer(text), as_value);
+    } else {
+        // Mostly all of it fits the socket at once, without suspending.
+        sent = socket_.write_some(asio::buffer(text), ec);
+        if (ec == asio::error::would_block) ec.clear();
+        if (!ec && sent < text.size()) {
+            const auto rest = asio::buffer(text.data() + sent, text.size() - sent);
+            std::tie(ec, sent) = co_await asio::async_write(socket_, rest, as_value);
+        }
+    }
+    if (ec) co_return failed("send", ec);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
+                                                   const ClientTimeouts& timeouts) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (is_cancelled(state)) co_return cancelled_error();
+    is_stale_ = false;
+    parser_.emplace();
+    parser_->header_limit(kHeaderBytesMax);
+    parser_->body_limit(boost::none);
+    between_bytes_ = timeouts.between_bytes;
+    in_begin_ = in_end_ = 0;
+    deadline_.expire_after(timeouts.first_byte);
+    const auto written = co_await write(text);
+    if (!written) {
+        is_stale_ = written.error().code() == ErrorCode::kUpstreamError;
+        co_return written.error();
+    }
+    while (!parser_->is_header_done()) {
+        const auto read = co_await read_once();
+        if (!read) co_return read.error();
+        if (!*read) {
+            is_stale_ = !parser_->got_some();
+            co_return failed("answer", asio::error::eof);
+        }
+    }
+    deadline_.clear();
+    if (parser_->status >= 100 && parser_->status < 200) {
+        co_return Error(ErrorCode::kUpstreamError, "an interim answer instead of a final one");
+    }
+    co_return Result<void>();
+}
+
+awaitable<Result<std::string_view>> ClientConnection::read_body_some() {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (is_cancelled(state)) co_return cancelled_error();
+    deadline_.expire_after(between_bytes_);
+    while (parser_->body.empty() && !parser_->is_done()) {
+        const auto read = co_await read_once();
+        if (!read) co_return read.error();
+        if (!*read) {
+            error_code ec;
+            parser_->put_eof(ec);
+            is_broken_ = true;
+            if (ec) co_return failed("answer", asio::error::eof);
+            break;
+        }
+    }
+    deadline_.clear();
+    given_.clear();
+    given_.swap(parser_->body);
+    co_return std::string_view(given_);
+}
+
+awaitable<Result<bool>> ClientConnection::read_once() {
+    error_code ec;
+    if (in_begin_ == in_end_) {
+        if (in_.empty()) in_.resize(kReadBytes);
+        in_begin_ = in_end_ = 0;
+    } else if (in_end_ == in_.size()) {
+        // A header that did not fit: move it to the front, or make room up to its limit.
+        std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
+        in_end_ -= in_begin_;
+        in_begin_ = 0;
+        if (in_end_ == in_.size()) in_.resize(in_.size() + kReadBytes);
+    }
+    const auto room = asio::buffer(in_.data() + in_end_, in_.size() - in_end_);
+    std::size_t bytes = 0;
+    if (tls_) {
+        std::tie(ec, bytes) = co_await tls_->async_read_some(room, as_value);
+    } else {
+        std::tie(ec, bytes) = co_await socket_.async_read_some(room, as_value);
+    }
+    if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated) co_return false;
+    if (ec) {
+        is_stale_ = ec == asio::error::connection_reset && !parser_->got_some();
+        co_return failed("read", ec);
+    }
+    in_end_ += bytes;
+    while (in_begin_ != in_end_ && !parser_->is_done()) {
+        const auto unread = asio::buffer(in_.data() + in_begin_, in_end_ - in_begin_);
+        const std::size_t used = parser_->put(unread, ec);
+        in_begin_ += used;
+        if (ec == beast_http::error::need_more) break;
+        if (ec) {
+            is_broken_ = true;
+            co_return Error(ErrorCode::kUpstreamError,
+                            fmt::format("not a valid HTTP answer: {}", ec.message()));
+        }
+        if (used == 0) break;
+    }
+    co_return true;
+}
+
+bool ClientConnection::is_usable() {
+    if (!socket_.is_open()) return false;
+    error_code ec;
+    char byte = 0;
+    const std::size_t got =
+        socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
+    return got == 0 && (ec == asio::error::would_block || ec == asio::error::try_again);
+}
+
+bool ClientConnection::is_reusable() const {
+    return !is_broken_ && parser_ && parser_->is_done() && parser_->keep_alive() &&
+           !parser_->need_eof() && parser_->body.empty() && in_begin_ == in_end_ &&
+           socket_.is_open();
+}
+
+Error ClientConnection::failed(std::string_view doing, const error_code& ec) const {
+    if (has_timed_out_) {
+        return {ErrorCode::kUpstreamTimeout, fmt::format("{} did not {} in time", peer_, doing)};
+    }
+    if (ec == asio::error::operation_aborted) return cancelled_error();
+    return {ErrorCode::kUpstreamError,
+            fmt::format("{}: cannot {}: {}", peer_, doing, ec.message())};
+}
+
+}  // namespace quire::http

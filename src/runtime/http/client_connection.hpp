@@ -1,0 +1,77 @@
+#pragma once
+
+#include "runtime/deadline_timer.hpp"
+#include "runtime/http/http_client.hpp"
+#include "runtime/http/message_parser.hpp"
+#include "runtime/metrics.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace quire::http {
+
+/// The TLS settings of all outgoing connections: the system's certificates, TLS 1.2 or newer. Made
+/// on first use, since reading the certificates takes milliseconds.
+class TlsContext {
+public:
+    asio::ssl::context& get();
+
+private:
+    std::once_flag once_;
+    std::optional<asio::ssl::context> context_;
+};
+
+/// One outgoing connection, on one loop; one exchange at a time.
+class ClientConnection {
+public:
+    ClientConnection(asio::io_context& loop, TlsContext& tls);
+
+    awaitable<Result<void>> connect(const Target& target, std::chrono::milliseconds timeout);
+    /// Sends `text` and reads to the end of the answer's headers.
+    awaitable<Result<void>> exchange(const std::string& text, const ClientTimeouts& timeouts);
+    awaitable<Result<std::string_view>> read_body_some();
+
+    ResponseParser& parser() { return *parser_; }
+    /// After a failed exchange: the peer had closed before it saw our request.
+    bool is_stale() const { return is_stale_; }
+    /// While idle: the peer has neither closed nor sent anything.
+    bool is_usable();
+    /// After an exchange: read to the end, and the peer keeps the connection.
+    bool is_reusable() const;
+
+private:
+    using TlsStream = asio::ssl::stream<asio::generic::stream_protocol::socket&>;
+
+    awaitable<Result<void>> connect_tcp(const Url& url);
+    awaitable<Result<void>> handshake(const std::string& host);
+    awaitable<Result<void>> write(const std::string& text);
+    /// Reads once and feeds the parser; false at the end of the connection.
+    awaitable<Result<bool>> read_once();
+    Error failed(std::string_view doing, const boost::system::error_code& ec) const;
+
+    asio::io_context& loop_;
+    TlsContext& tls_context_;
+    asio::generic::stream_protocol::socket socket_;
+    std::unique_ptr<TlsStream> tls_;
+    runtime::Deadline deadline_;
+    bool has_timed_out_ = false;
+    bool is_stale_ = false;
+    bool is_broken_ = false;
+    std::chrono::milliseconds between_bytes_{0};
+    std::optional<ResponseParser> parser_;
+    std::vector<char> in_;
+    std::size_t in_begin_ = 0;
+    std::size_t in_end_ = 0;
+    std::string given_;  ///< the body bytes handed out last
+    std::string peer_;   ///< host:port for messages to the operator
+    runtime::GaugeGuard open_;
+};
+
+}  // namespace quire::http

@@ -1,0 +1,426 @@
+#include "runtime/http/connection.hpp"
+
+#include "runtime/log.hpp"
+#include "runtime/metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <ctime>
+
+namespace quire::http {
+namespace {
+
+using boost::system::error_code;
+
+constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kAheadBytesMax = 64 * 1024;
+constexpr std::size_t kUnsentBytesMax = 16 * 1024;
+constexpr std::chrono::seconds kLinger{1};
+
+std::string_view reason_phrase(int status) {
+    const auto phrase = beast_http::obsolete_reason(static_cast<beast_http::status>(status));
+    return {phrase.data(), phrase.size()};
+}
+
+/// `Mon, 23 Nov 2026 18:39:02 GMT`, made once a second and thread.
+const std::string& http_date() {
+    thread_local std::time_t shown = 0;
+    thread_local std::string text;
+    const std::time_t now = SystemClock().now().seconds();
+    if (now != shown) {
+        std::tm parts{};
+        gmtime_r(&now, &parts);
+        std::array<char, 40> buffer{};
+        const std::size_t size =
+            std::strftime(buffer.data(), buffer.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        text.assign(buffer.data(), size);
+        shown = now;
+    }
+    return text;
+}
+
+}  // namespace
+
+Connection::Connection(asio::io_context& loop, Socket socket, std::shared_ptr<ServerShared> server)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      server_(std::move(server)),
+      readable_(loop.get_executor()),
+      writable_(loop.get_executor()),
+      io_deadline_(loop, [this] { close(); }),
+      write_deadline_(loop, [this] { close(); }),
+      request_deadline_(loop, [this] { cancel_handler(CancelReason::kDeadline); }) {
+    error_code ec;
+    socket_.non_blocking(true, ec);
+}
+
+awaitable<void> Connection::run() {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto self = shared_from_this();
+    bool goes_on = true;
+    while (goes_on) goes_on = co_await serve_one();
+    close();
+}
+
+awaitable<bool> Connection::serve_one() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(server_->limits.header_bytes_max));
+    parser_->body_limit(boost::none);
+    reason_ = CancelReason::kNone;
+    is_answered_ = is_streaming_ = is_chunked_ = is_cut_ = false;
+    const bool has_head = co_await read_head();
+    if (!has_head) co_return false;
+
+    is_handling_ = true;
+    server_->active.fetch_add(1);
+    start_read();
+    co_await run_handler();
+    request_deadline_.clear();
+    is_handling_ = false;
+    server_->active.fetch_sub(1);
+
+    if (is_cut_) flush();
+    if (is_cut_ || read_error_ || !is_answered_) co_return false;
+    if (parser_->is_done() && keeps_alive()) co_return true;
+    co_await linger();
+    co_return false;
+}
+
+awaitable<bool> Connection::read_head() {
+    const ServerLimits& limits = server_->limits;
+    bool has_begun = in_begin_ != in_end_;
+    io_deadline_.expire_after(has_begun ? limits.header_timeout : limits.idle_timeout);
+    while (true) {
+        if (in_begin_ != in_end_) {
+            if (!std::exchange(has_begun, true)) io_deadline_.expire_after(limits.header_timeout);
+            const auto parsed = parse_some();
+            if (!parsed) {
+                co_await refuse(parsed.error());
+                co_return false;
+            }
+            if (parser_->is_header_done()) break;
+        }
+        const bool has_more = co_await fill();
+        if (!has_more) co_return false;
+    }
+    io_deadline_.clear();
+    split_target();
+    co_return true;
+}
+
+awaitable<void> Connection::run_handler() {
+    std::string bug;
+    try {
+        co_await server_->handler(*this);
+        co_return;
+    } catch (const std::exception& e) {
+        bug = e.what();
+    }
+    runtime::count_bug();
+    QUIRE_LOG(error, "an exception escaped a handler", {"server", server_->name}, {"what", bug});
+    is_cut_ = true;
+}
+
+awaitable<void> Connection::refuse(Error error) {
+    Response page = server_->error_page(error);
+    is_cut_ = true;  // `connection: close`
+    const auto sent = co_await respond(std::move(page));
+    if (sent) co_await linger();
+}
+
+/// A close with unread bytes in the socket would reset the connection, and the peer could lose the
+/// answer it has not read yet: so say that we are done, and read on for a moment.
+awaitable<void> Connection::linger() {
+    error_code ec;
+    socket_.shutdown(Socket::shutdown_send, ec);
+    io_deadline_.expire_after(kLinger);
+    bool has_more = !ec;
+    while (has_more) {
+        in_begin_ = in_end_;
+        has_more = co_await fill();
+    }
+}
+
+awaitable<bool> Connection::fill() {
+    const std::size_t before = in_end_ - in_begin_;
+    while (!read_error_ && in_end_ - in_begin_ <= before) {
+        start_read();
+        const auto woken = co_await readable_.wait();
+        if (!woken) co_return false;
+    }
+    co_return in_end_ - in_begin_ > before;
+}
+
+void Connection::start_read() {
+    if (is_reading_ || read_error_ || in_end_ - in_begin_ >= kAheadBytesMax) return;
+    if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+    if (in_.size() - in_end_ < kReadBytes / 2) {
+        if (in_begin_ > 0) {
+            std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
+            in_end_ -= in_begin_;
+            in_begin_ = 0;
+        }
+        if (in_.size() - in_end_ < kReadBytes / 2) in_.resize(in_end_ + kReadBytes);
+    }
+    is_reading_ = true;
+    socket_.async_read_some(asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
+                            [self = shared_from_this()](error_code ec, std::size_t bytes) {
+                                self->on_read(ec, bytes);
+                            });
+}
+
+void Connection::on_read(error_code ec, std::size_t bytes) {
+    is_reading_ = false;
+    in_end_ += bytes;
+    if (ec) {
+        read_error_ = ec;
+        if (is_handling_) cancel_handler(CancelReason::kClientGone);
+    } else if (is_handling_) {
+        start_read();
+    }
+    readable_.notify();
+}
+
+Result<void> Connection::parse_some() {
+    error_code ec;
+    const bool had_head = parser_->is_header_done();
+    while (in_begin_ != in_end_ && !parser_->is_done()) {
+        const std::string_view raw(in_.data() + in_begin_, in_end_ - in_begin_);
+        const std::size_t used = parser_->put(asio::buffer(raw.data(), raw.size()), ec);
+        in_begin_ += used;
+        if (ec == beast_http::error::need_more) return {};
+        if (ec == beast_http::error::header_limit) {
+            return Error(ErrorCode::kRequestTooLarge,
+                         fmt::format("the headers are over {} bytes or 100 fields",
+                                     server_->limits.header_bytes_max));
+        }
+        if (ec) {
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("not a valid HTTP/1.1 request: {}", ec.message()));
+        }
+        if (!had_head && parser_->is_header_done()) return check_framing(raw.substr(0, used));
+        if (used == 0) return {};
+    }
+    return {};
+}
+
+/// What two parsers could read differently is refused (request smuggling).
+Result<void> Connection::check_framing(std::string_view raw_head) const {
+    const Headers& headers = parser_->headers;
+    if (raw_head.find("\n ") != std::string_view::npos ||
+        raw_head.find("\n\t") != std::string_view::npos) {
+        return Error(ErrorCode::kInvalidValue, "folded header lines are not allowed");
+    }
+    const bool has_encoding = headers.contains("transfer-encoding");
+    if (has_encoding && headers.contains("content-length")) {
+        return Error(ErrorCode::kInvalidValue,
+                     "a request has content-length or transfer-encoding, not both");
+    }
+    if (has_encoding && !equals_ignoring_case(headers.find("transfer-encoding"), "chunked")) {
+        return Error(ErrorCode::kInvalidValue, "the only transfer-encoding taken is chunked");
+    }
+    if (parser_->version >= 11 && headers.count("host") != 1) {
+        return Error(ErrorCode::kInvalidValue, "an HTTP/1.1 request has exactly one host header");
+    }
+    return {};
+}
+
+void Connection::split_target() {
+    std::string_view target = parser_->target;
+    head_ = RequestHead();
+    const auto question = target.find('?');
+    if (question != std::string_view::npos) head_.query = target.substr(question + 1);
+    head_.path = target.substr(0, question);
+    head_.method = parser_->method;
+    head_.headers = &parser_->headers;
+    head_.has_body = parser_->chunked() || parser_->content_length.value_or(0) > 0;
+}
+
+awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max) {
+    const auto too_large = [&] {
+        return Error(ErrorCode::kRequestTooLarge,
+                     fmt::format("the body is larger than {} bytes", bytes_max));
+    };
+    const auto length = parser_->content_length;
+    if (length && *length > bytes_max) co_return too_large();
+    if (equals_ignoring_case(head_.header("expect"), "100-continue") && in_begin_ == in_end_ &&
+        !parser_->is_done()) {
+        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        flush();
+    }
+    io_deadline_.expire_after(server_->limits.body_timeout);
+    while (true) {
+        const auto parsed = parse_some();
+        if (!parsed) co_return parsed.error();
+        if (parser_->body.size() > bytes_max) co_return too_large();
+        if (parser_->is_done()) break;
+        const bool has_more = co_await fill();
+        if (!has_more) co_return cancelled_error();
+    }
+    io_deadline_.clear();
+    start_read();
+    co_return std::string_view(parser_->body);
+}
+
+bool Connection::keeps_alive() const {
+    return parser_->is_header_done() && parser_->keep_alive() && !is_cut_ &&
+           !server_->is_draining.load(std::memory_order_relaxed) &&
+           !(is_streaming_ && !is_chunked_) && parser_->is_done();
+}
+
+void Connection::append_head(const Response& response, std::optional<std::size_t> length) {
+    fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\ndate: {}\r\n", response.status,
+                   reason_phrase(response.status), http_date());
+    const auto add = [this](std::string_view name, std::string_view value) {
+        out_.append(name).append(": ").append(value).append("\r\n");
+    };
+    if (!response.content_type.empty()) add("content-type", response.content_type);
+    for (const auto& [name, value] : response.headers) add(name, value);
+    if (length && response.status != 204) {
+        add("content-length", fmt::format_int(*length).c_str());
+    }
+    if (is_chunked_) add("transfer-encoding", "chunked");
+    if (!keeps_alive()) add("connection", "close");
+    out_ += "\r\n";
+}
+
+void Connection::append_chunk(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (is_chunked_) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", bytes.size());
+    out_ += bytes;
+    if (is_chunked_) out_ += "\r\n";
+}
+
+awaitable<Result<void>> Connection::respond(Response response) {
+    QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
+    is_answered_ = true;
+    append_head(response, response.body.size());
+    out_ += response.body;
+    flush();
+    co_return co_await wait_for_room(0);
+}
+
+awaitable<Result<void>> Connection::begin_stream(Response head) {
+    QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
+    is_answered_ = is_streaming_ = true;
+    is_chunked_ = parser_->version >= 11;
+    append_head(head, std::nullopt);
+    append_chunk(head.body);
+    flush_at_end_of_turn();
+    co_return co_await wait_for_room(kUnsentBytesMax);
+}
+
+awaitable<Result<void>> Connection::write(std::string_view bytes) {
+    append_chunk(bytes);
+    flush_at_end_of_turn();
+    co_return co_await wait_for_room(kUnsentBytesMax);
+}
+
+awaitable<Result<void>> Connection::finish_stream() {
+    if (is_chunked_) {
+        out_ += "0\r\n\r\n";
+    } else {
+        is_cut_ = true;  // the end of the connection is the end of the body
+    }
+    flush();
+    co_return co_await wait_for_room(0);
+}
+
+awaitable<Result<void>> Connection::wait_for_room(std::size_t bytes_max) {
+    if (unsent() > bytes_max) flush();
+    while (unsent() > bytes_max && !has_write_failed_) {
+        const auto woken = co_await writable_.wait();
+        if (!woken) co_return cancelled_error();
+    }
+    if (has_write_failed_) co_return cancelled_error();
+    co_return Result<void>();
+}
+
+void Connection::flush_at_end_of_turn() {
+    if (std::exchange(is_flush_posted_, true)) return;
+    asio::post(loop_, [self = shared_from_this()] {
+        self->is_flush_posted_ = false;
+        self->flush();
+    });
+}
+
+void Connection::flush() {
+    if (is_writing_ || has_write_failed_ || out_.empty()) return;
+    flying_.clear();
+    flying_.swap(out_);
+    error_code ec;
+    flying_sent_ = socket_.write_some(asio::buffer(flying_), ec);
+    if (ec && ec != asio::error::would_block && ec != asio::error::try_again) {
+        fail_writing();
+        return;
+    }
+    if (flying_sent_ == flying_.size()) {
+        flying_.clear();
+        flying_sent_ = 0;
+        return;
+    }
+    is_writing_ = true;
+    on_written({}, 0);
+}
+
+void Connection::on_written(error_code ec, std::size_t bytes) {
+    flying_sent_ += bytes;
+    if (ec) {
+        is_writing_ = false;
+        fail_writing();
+        return;
+    }
+    if (flying_sent_ < flying_.size()) {
+        write_deadline_.expire_after(server_->limits.write_stall);
+        socket_.async_write_some(
+            asio::buffer(flying_.data() + flying_sent_, flying_.size() - flying_sent_),
+            [self = shared_from_this()](error_code failed, std::size_t sent) {
+                self->on_written(failed, sent);
+            });
+        return;
+    }
+    write_deadline_.clear();
+    is_writing_ = false;
+    flying_.clear();
+    flying_sent_ = 0;
+    flush();
+    writable_.notify();
+}
+
+void Connection::fail_writing() {
+    has_write_failed_ = is_cut_ = true;
+    write_deadline_.clear();
+    cancel_handler(CancelReason::kClientGone);
+    writable_.notify();
+}
+
+void Connection::cancel_handler(CancelReason reason) {
+    if (!is_handling_ || reason_ != CancelReason::kNone) return;
+    reason_ = reason;
+    cancel_.emit(asio::cancellation_type::terminal);
+}
+
+awaitable<void> Connection::accept_cancellation() {
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+}
+
+void Connection::shut_down() {
+    if (is_handling_) {
+        cancel_handler(CancelReason::kShutdown);
+    } else {
+        close();
+    }
+}
+
+void Connection::close_if_idle() {
+    if (!is_handling_ && in_begin_ == in_end_) close();
+}
+
+void Connection::close() {
+    error_code ec;
+    socket_.close(ec);
+}
+
+}  // namespace quire::http

@@ -1,0 +1,70 @@
+#include "runtime/http/problem.hpp"
+
+#include "runtime/json.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::http {
+namespace {
+
+std::string title_of(const Error& error) {
+    std::string title(error.name());
+    for (char& c : title) {
+        if (c == '_') c = ' ';
+    }
+    return title;
+}
+
+}  // namespace
+
+int status_of(const Error& error) {
+    if (error.detail("http_status") == "422") return 422;
+    const int status = error.row().http_status;
+    return status == 0 ? 500 : status;
+}
+
+void add_error_headers(Response& response, const Error& error, std::string_view request_id) {
+    if (!request_id.empty()) response.headers.emplace_back("x-request-id", request_id);
+    const ErrorRow& row = error.row();
+    if (row.http_status == 401) response.headers.emplace_back("www-authenticate", "Bearer");
+    if (!row.can_retry) response.headers.emplace_back("x-should-retry", "false");
+    const bool needs_hint = row.http_status == 429 || row.http_status == 503 ||
+                            row.http_status == 504 || row.http_status == 409;
+    if (error.retry_after() || needs_hint) {
+        const auto wait = error.retry_after().value_or(std::chrono::seconds(1));
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+        response.headers.emplace_back("retry-after",
+                                      std::to_string(std::max<std::int64_t>(1, seconds)));
+    }
+}
+
+Response problem(const Error& error, std::string_view request_id) {
+    json::object body;
+    body["type"] = fmt::format("urn:quire:error:{}", error.name());
+    body["title"] = title_of(error);
+    body["status"] = status_of(error);
+    body["detail"] = error.message();
+    body["code"] = error.name();
+    body["request_id"] = request_id;
+    json::array errors;
+    for (const auto& [key, value] : error.details()) {
+        if (key == "param") {
+            json::object at;
+            at["pointer"] = value.starts_with('/') ? value : "/" + value;
+            at["detail"] = error.message();
+            errors.push_back(std::move(at));
+        } else if (key != "http_status") {
+            body[key] = value;
+        }
+    }
+    body["errors"] = std::move(errors);
+
+    Response response;
+    response.status = status_of(error);
+    response.content_type = "application/problem+json";
+    response.body = json::serialize(body);
+    add_error_headers(response, error, request_id);
+    return response;
+}
+
+}  // namespace quire::http

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "runtime/http/http_server.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace quire::http {
+
+/// The HTTP status of an error: its row's, unless a detail `http_status` narrows it (a provider's
+/// 422 stays one); 500 for codes that never are a status of their own.
+int status_of(const Error& error);
+
+/// The error as RFC 9457 `application/problem+json`, the dialect of `/api/v1` and of quire.sock.
+/// `param` detail becomes `errors[].pointer`.
+Response problem(const Error& error, std::string_view request_id);
+
+/// Headers that both dialects share: `x-request-id`, `retry-after`, `www-authenticate`,
+/// `x-should-retry: false` on what cannot get better.
+void add_error_headers(Response& response, const Error& error, std::string_view request_id);
+
+}  // namespace quire::http
