@@ -1,0 +1,47 @@
+#include "services/auth/auth_events.hpp"
+
+#include "base/id.hpp"
+#include "quire/auth/v1/auth.pb.h"
+#include "storage/outbox.hpp"
+
+#include <google/protobuf/util/json_util.h>
+
+namespace quire::auth {
+namespace {
+
+Result<void> publish(storage::Connection& connection, const rpc::CallContext& ctx,
+                     std::string_view type, const std::string& subject,
+                     const google::protobuf::Message& event, Timestamp at, Rng& rng) {
+    storage::OutboxRow row;
+    row.event_id = make_id("evt", at, rng);
+    row.type = type;
+    row.subject = subject;
+    row.traceparent = ctx.trace.traceparent();
+    row.created_at = at;
+    const auto status = google::protobuf::util::MessageToJsonString(event, &row.payload);
+    if (!status.ok()) return Error(ErrorCode::kInternalError, std::string(status.message()));
+    return storage::append_event(connection, row);
+}
+
+}  // namespace
+
+Result<void> publish_key_created(storage::Connection& connection, const rpc::CallContext& ctx,
+                                 const KeyRow& key, Rng& rng) {
+    v1::KeyCreated event;
+    event.set_org_id(key.org_id);
+    event.set_key_id(key.id);
+    event.set_name(key.name);
+    event.mutable_scopes()->Add(key.scopes.begin(), key.scopes.end());
+    return publish(connection, ctx, "quire.auth.key_created.v1", key.id, event, key.created_at,
+                   rng);
+}
+
+Result<void> publish_key_revoked(storage::Connection& connection, const rpc::CallContext& ctx,
+                                 const KeyRow& key, Timestamp at, Rng& rng) {
+    v1::KeyRevoked event;
+    event.set_org_id(key.org_id);
+    event.set_key_id(key.id);
+    return publish(connection, ctx, "quire.auth.key_revoked.v1", key.id, event, at, rng);
+}
+
+}  // namespace quire::auth

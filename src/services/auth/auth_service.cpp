@@ -1,0 +1,308 @@
+#include "services/auth/auth_service.hpp"
+
+#include "base/id.hpp"
+#include "services/auth/api_key.hpp"
+#include "services/auth/auth_events.hpp"
+#include "storage/outbox.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace quire::auth {
+namespace {
+
+using storage::Connection;
+
+constexpr std::array<std::string_view, 7> kScopes{"inference",    "prompts:read",  "prompts:write",
+                                                  "credits:read", "credits:write", "requests:read",
+                                                  "keys:write"};
+constexpr std::size_t kNameMax = 100;
+constexpr std::int64_t kPageDefault = 50;
+constexpr std::int64_t kPageMax = 1000;
+
+v1::Key to_message(const KeyRow& row) {
+    v1::Key key;
+    key.set_id(row.id);
+    key.set_name(row.name);
+    key.mutable_scopes()->Add(row.scopes.begin(), row.scopes.end());
+    key.set_last4(row.last4);
+    key.set_created_at_us(row.created_at.micros);
+    key.set_expires_at_us(row.expires_at.micros);
+    key.set_revoked_at_us(row.revoked_at.micros);
+    key.set_project_id(row.project_id);
+    return key;
+}
+
+v1::Organization to_message(const OrganizationRow& row) {
+    v1::Organization organization;
+    organization.set_id(row.id);
+    organization.set_name(row.name);
+    organization.set_created_at_us(row.created_at.micros);
+    organization.set_project_id(row.project_id);
+    organization.set_user_id(row.user_id);
+    return organization;
+}
+
+Result<std::int64_t> page_limit(const common::v1::PageRequest& page) {
+    if (page.limit() == 0) return kPageDefault;
+    if (page.limit() < 1 || page.limit() > kPageMax) {
+        return Error(ErrorCode::kInvalidValue,
+                     fmt::format("limit is {}; it must be 1 to {}", page.limit(), kPageMax))
+            .with_param("limit");
+    }
+    return std::int64_t{page.limit()};
+}
+
+Result<void> check_name(const std::string& name) {
+    if (!name.empty() && name.size() <= kNameMax) return {};
+    return Error(ErrorCode::kInvalidValue,
+                 fmt::format("name must have 1 to {} bytes, it has {}", kNameMax, name.size()))
+        .with_param("name");
+}
+
+/// A key can only hand on what its maker has.
+Result<void> check_scopes(const rpc::Principal& maker, const std::vector<std::string>& scopes) {
+    for (const std::string& scope : scopes) {
+        if (std::find(kScopes.begin(), kScopes.end(), scope) == kScopes.end()) {
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("'{}' is no scope; the scopes are {}", scope,
+                                     fmt::join(kScopes, ", ")))
+                .with_param("scopes");
+        }
+        if (!maker.has_scope(scope)) {
+            return Error(ErrorCode::kPermissionDenied,
+                         fmt::format("a key without the scope '{}' cannot give it", scope))
+                .with_param("scopes");
+        }
+    }
+    return {};
+}
+
+Error invalid_key() {
+    return {ErrorCode::kInvalidApiKey,
+            "the API key is not valid; send 'Authorization: Bearer qk_live_…'"};
+}
+
+Result<v1::AuthenticateResponse> principal_of(const KeyRow& key, Timestamp now) {
+    if (key.revoked_at.micros != 0) {
+        return Error(ErrorCode::kApiKeyRevoked, fmt::format("the API key {} was revoked", key.id));
+    }
+    if (key.expires_at.micros != 0 && key.expires_at <= now) {
+        return Error(ErrorCode::kApiKeyExpired, fmt::format("the API key {} expired at {}", key.id,
+                                                            to_rfc3339(key.expires_at)));
+    }
+    v1::AuthenticateResponse response;
+    auto& principal = *response.mutable_principal();
+    principal.set_org_id(key.org_id);
+    principal.set_project_id(key.project_id);
+    principal.set_user_id(key.user_id);
+    principal.set_key_id(key.id);
+    principal.mutable_scopes()->Add(key.scopes.begin(), key.scopes.end());
+    response.set_expires_at_us(key.expires_at.micros);
+    return response;
+}
+
+}  // namespace
+
+std::span<const std::string_view> all_scopes() { return kScopes; }
+
+awaitable<Result<v1::AuthenticateResponse>> AuthService::authenticate(
+    const rpc::CallContext& /*ctx*/, const v1::AuthenticateRequest& request) {
+    if (!is_well_formed_key(request.key())) co_return invalid_key();
+    const std::string hash = hash_of_key(request.key());
+    auto find = [&hash](Connection& connection) {
+        return AuthStore(connection).find_key_by_hash(hash);
+    };
+    QUIRE_CO_TRY(const std::optional<KeyRow> key, database_.read(std::move(find)));
+    if (!key) co_return invalid_key();
+    co_return principal_of(*key, clock_.now());
+}
+
+awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
+    const rpc::CallContext& ctx, const v1::CreateKeyRequest& request) {
+    const auto named = check_name(request.name());
+    if (!named) co_return named.error();
+    OrganizationRow owner;
+    owner.id = ctx.principal.org_id;
+    owner.project_id = ctx.principal.project_id;
+    owner.user_id = ctx.principal.user_id;
+    const std::string secret = make_api_key(rng_);
+    KeyRow key = new_key(owner, request.name(), secret);
+    if (request.scopes_size() > 0)
+        key.scopes.assign(request.scopes().begin(), request.scopes().end());
+    const auto allowed = check_scopes(ctx.principal, key.scopes);
+    if (!allowed) co_return allowed.error();
+    key.expires_at = Timestamp{request.expires_at_us()};
+    if (key.expires_at.micros != 0 && key.expires_at <= key.created_at) {
+        co_return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
+            .with_param("expires_at");
+    }
+    auto insert = [&](Connection& connection) -> Result<void> {
+        const auto inserted = AuthStore(connection).insert_key(key);
+        if (!inserted) return inserted.error();
+        return publish_key_created(connection, ctx, key, rng_);
+    };
+    const auto written = co_await database_.write(std::move(insert));
+    if (!written) co_return written.error();
+    v1::CreateKeyResponse response;
+    *response.mutable_key() = to_message(key);
+    response.set_secret(secret);
+    co_return response;
+}
+
+awaitable<Result<v1::ListKeysResponse>> AuthService::list_keys(const rpc::CallContext& ctx,
+                                                               const v1::ListKeysRequest& request) {
+    const auto limit = page_limit(request.page());
+    if (!limit) co_return limit.error();
+    auto list = [&](Connection& connection) {
+        return AuthStore(connection)
+            .list_keys(ctx.principal.org_id, ctx.principal.project_id, request.page().after(),
+                       *limit + 1);
+    };
+    QUIRE_CO_TRY(std::vector<KeyRow> rows, database_.read(std::move(list)));
+    v1::ListKeysResponse response;
+    response.set_has_more(static_cast<std::int64_t>(rows.size()) > *limit);
+    if (response.has_more()) rows.pop_back();
+    for (const KeyRow& row : rows) *response.add_keys() = to_message(row);
+    co_return response;
+}
+
+awaitable<Result<v1::RevokeKeyResponse>> AuthService::revoke_key(
+    const rpc::CallContext& ctx, const v1::RevokeKeyRequest& request) {
+    const Timestamp now = clock_.now();
+    auto revoke = [&](Connection& connection) -> Result<void> {
+        AuthStore store(connection);
+        QUIRE_TRY(const auto key, store.find_key(ctx.principal.org_id, request.id()));
+        if (!key || key->project_id != ctx.principal.project_id) {
+            return Error(ErrorCode::kNotFound, fmt::format("there is no key '{}'", request.id()));
+        }
+        if (key->revoked_at.micros != 0) return {};
+        const auto revoked = store.revoke_key(ctx.principal.org_id, key->id, now);
+        if (!revoked) return revoked.error();
+        return publish_key_revoked(connection, ctx, *key, now, rng_);
+    };
+    const auto written = co_await database_.write(std::move(revoke));
+    if (!written) co_return written.error();
+    co_return v1::RevokeKeyResponse();
+}
+
+awaitable<Result<v1::CreateOrganizationResponse>> AuthService::create_organization(
+    const rpc::CallContext& /*ctx*/, const v1::CreateOrganizationRequest& request) {
+    const auto named = check_name(request.name());
+    if (!named) co_return named.error();
+    const OrganizationRow row = new_organization(request.name());
+    auto insert = [&row](Connection& connection) {
+        return AuthStore(connection).insert_organization(row);
+    };
+    const auto written = co_await database_.write(std::move(insert));
+    if (!written) co_return written.error();
+    v1::CreateOrganizationResponse response;
+    *response.mutable_organization() = to_message(row);
+    co_return response;
+}
+
+awaitable<Result<v1::ListOrganizationsResponse>> AuthService::list_organizations(
+    const rpc::CallContext& /*ctx*/, const v1::ListOrganizationsRequest& request) {
+    const auto limit = page_limit(request.page());
+    if (!limit) co_return limit.error();
+    auto list = [&](Connection& connection) {
+        return AuthStore(connection).list_organizations(request.page().after(), *limit + 1);
+    };
+    QUIRE_CO_TRY(std::vector<OrganizationRow> rows, database_.read(std::move(list)));
+    v1::ListOrganizationsResponse response;
+    response.set_has_more(static_cast<std::int64_t>(rows.size()) > *limit);
+    if (response.has_more()) rows.pop_back();
+    for (const OrganizationRow& row : rows) *response.add_organizations() = to_message(row);
+    co_return response;
+}
+
+awaitable<Result<common::v1::OutboxPage>> AuthService::read_outbox(
+    const rpc::CallContext& /*ctx*/, const common::v1::ReadOutboxRequest& request) {
+    auto read = [&request](Connection& connection) {
+        return storage::read_outbox(connection, request.after_sequence(), request.limit());
+    };
+    QUIRE_CO_TRY(const std::vector<storage::OutboxRow> rows, database_.read(std::move(read)));
+    common::v1::OutboxPage page;
+    for (const storage::OutboxRow& row : rows) {
+        auto& event = *page.add_events();
+        event.set_sequence(row.sequence);
+        event.set_id(row.event_id);
+        event.set_type(row.type);
+        event.set_subject(row.subject);
+        event.set_time_us(row.created_at.micros);
+        event.set_data_json(row.payload);
+        event.set_traceparent(row.traceparent);
+    }
+    co_return page;
+}
+
+Result<std::optional<std::string>> AuthService::prepare_first_run() {
+    const std::string secret = make_api_key(rng_);
+    rpc::CallContext ctx;
+    auto prepare = [&](Connection& connection) -> Result<bool> {
+        AuthStore store(connection);
+        QUIRE_TRY(const auto earlier, store.find_first_run());
+        QUIRE_TRY(const auto existing, store.list_organizations("", 1));
+        if ((earlier && earlier->is_complete) || (!earlier && !existing.empty())) return false;
+        OrganizationRow owner;
+        if (earlier) {
+            // That run was cut before anybody saw its key.
+            QUIRE_TRY(const auto made, store.find_organization(earlier->org_id));
+            owner = made.value();
+            const auto revoked = store.revoke_key(owner.id, earlier->key_id, clock_.now());
+            if (!revoked) return revoked.error();
+        } else {
+            owner = new_organization("default");
+            const auto made = store.insert_organization(owner);
+            if (!made) return made.error();
+        }
+        KeyRow key = new_key(owner, "first key", secret);
+        key.scopes.assign(kScopes.begin(), kScopes.end());
+        const auto inserted = store.insert_key(key);
+        if (!inserted) return inserted.error();
+        const auto told = publish_key_created(connection, ctx, key, rng_);
+        if (!told) return told.error();
+        const auto noted = store.put_first_run({owner.id, key.id, false});
+        if (!noted) return noted.error();
+        return true;
+    };
+    QUIRE_TRY(const bool is_first, database_.write_blocking(prepare));
+    if (!is_first) return std::optional<std::string>();
+    return std::optional(secret);
+}
+
+Result<void> AuthService::complete_first_run() {
+    auto complete = [this](Connection& connection) {
+        return AuthStore(connection).complete_first_run(clock_.now());
+    };
+    return database_.write_blocking(complete);
+}
+
+OrganizationRow AuthService::new_organization(const std::string& name) {
+    OrganizationRow row;
+    row.created_at = clock_.now();
+    row.id = make_id("org", row.created_at, rng_);
+    row.name = name;
+    row.project_id = make_id("prj", row.created_at, rng_);
+    row.user_id = make_id("usr", row.created_at, rng_);
+    return row;
+}
+
+KeyRow AuthService::new_key(const OrganizationRow& owner, std::string name,
+                            std::string_view secret) {
+    KeyRow key;
+    key.org_id = owner.id;
+    key.project_id = owner.project_id;
+    key.user_id = owner.user_id;
+    key.created_at = clock_.now();
+    key.id = make_id("key", key.created_at, rng_);
+    key.name = std::move(name);
+    key.hash = hash_of_key(secret);
+    key.last4 = last4_of_key(secret);
+    key.scopes = {"inference"};
+    return key;
+}
+
+}  // namespace quire::auth

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "storage/connection.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace quire::storage {
+
+/// One step of a schema, embedded in the binary from migrations/sqlite/NNNN_name.sql.
+struct Migration {
+    int version;
+    std::string_view name;
+    std::string_view sql;
+};
+
+/// Brings the schema up to the last of `migrations`, each step in a transaction that also notes it
+/// in `schema_migrations`. kStorageUnavailable, naming both versions, when the store is newer than
+/// the binary, and when a step that was applied has been edited since (checksum).
+Result<void> migrate(Connection& connection, std::span<const Migration> migrations,
+                     std::string_view store, const Clock& clock);
+
+}  // namespace quire::storage

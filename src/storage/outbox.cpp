@@ -1,0 +1,32 @@
+#include "storage/outbox.hpp"
+
+#include <algorithm>
+
+namespace quire::storage {
+
+Result<void> append_event(Connection& connection, const OutboxRow& event) {
+    QUIRE_TRY([[maybe_unused]] const auto written,
+              connection.execute(
+                  "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) "
+                  "VALUES ($1, $2, $3, $4, $5, $6)",
+                  {event.event_id, event.type, event.subject, event.payload, event.traceparent,
+                   event.created_at.micros}));
+    return {};
+}
+
+Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,
+                                           std::int64_t limit) {
+    const std::int64_t count = limit == 0 ? 100 : std::clamp<std::int64_t>(limit, 1, 1000);
+    QUIRE_TRY(const auto rows,
+              connection.query("SELECT seq, event_id, type, subject, payload, traceparent, "
+                               "created_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
+                               {after_sequence, count}));
+    std::vector<OutboxRow> events;
+    for (const Row& row : rows) {
+        events.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
+                          row.text(5), Timestamp{row.integer(6)}});
+    }
+    return events;
+}
+
+}  // namespace quire::storage

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "storage/connection.hpp"
+
+#include <string>
+#include <vector>
+
+namespace quire::storage {
+
+/// The table that every publishing service's first migration makes. `seq` is assigned in commit
+/// order, since each store has one writer.
+inline constexpr std::string_view kOutboxTable =
+    "CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE, "
+    "type TEXT NOT NULL, subject TEXT NOT NULL, payload TEXT NOT NULL, traceparent TEXT NOT NULL, "
+    "created_at INTEGER NOT NULL) STRICT;";
+
+struct OutboxRow {
+    std::int64_t sequence = 0;  ///< set by the store
+    std::string event_id;       ///< evt_ + ULID
+    std::string type;           ///< quire.<service>.<event>.v1
+    std::string subject;
+    std::string payload;  ///< protobuf JSON
+    std::string traceparent;
+    Timestamp created_at;
+};
+
+/// Writes an event in the transaction that makes it true.
+Result<void> append_event(Connection& connection, const OutboxRow& event);
+/// Rows after `after_sequence`, in order; `limit` 0 means 100, at most 1000.
+Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,
+                                           std::int64_t limit);
+
+}  // namespace quire::storage

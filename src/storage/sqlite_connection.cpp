@@ -1,0 +1,159 @@
+#include "storage/sqlite_connection.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+namespace quire::storage {
+namespace {
+
+constexpr int kBusyMillis = 5'000;
+
+/// Resets a kept statement when its use ends, so that it holds no lock.
+class StatementUse {
+public:
+    explicit StatementUse(sqlite3_stmt* statement) : statement_(statement) {}
+    ~StatementUse() {
+        sqlite3_reset(statement_);
+        sqlite3_clear_bindings(statement_);
+    }
+    StatementUse(const StatementUse&) = delete;
+    StatementUse& operator=(const StatementUse&) = delete;
+
+private:
+    sqlite3_stmt* statement_;
+};
+
+Value read_column(sqlite3_stmt* statement, int column) {
+    switch (sqlite3_column_type(statement, column)) {
+        case SQLITE_INTEGER:
+            return std::int64_t{sqlite3_column_int64(statement, column)};
+        case SQLITE_NULL:
+            return std::monostate();
+        default:
+            break;
+    }
+    const void* bytes = sqlite3_column_blob(statement, column);
+    const int size = sqlite3_column_bytes(statement, column);
+    return std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
+}
+
+Row read_row(sqlite3_stmt* statement) {
+    Values values;
+    const int columns = sqlite3_column_count(statement);
+    values.reserve(static_cast<std::size_t>(columns));
+    for (int i = 0; i < columns; ++i) values.push_back(read_column(statement, i));
+    return Row(std::move(values));
+}
+
+int bind_value(sqlite3_stmt* statement, int index, const Value& value) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        return sqlite3_bind_int64(statement, index, *number);
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) {
+        return sqlite3_bind_text64(statement, index, text->data(), text->size(), SQLITE_TRANSIENT,
+                                   SQLITE_UTF8);
+    }
+    return sqlite3_bind_null(statement, index);
+}
+
+}  // namespace
+
+void SqliteConnection::FinalizeStatement::operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+}
+
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path) {
+    sqlite3* handle = nullptr;
+    constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    const int status = sqlite3_open_v2(path.c_str(), &handle, kFlags, nullptr);
+    std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle));
+    if (status != SQLITE_OK) return connection->failed("open " + path);
+    sqlite3_busy_timeout(handle, kBusyMillis);
+    sqlite3_extended_result_codes(handle, 1);
+    const auto configured = connection->run_script(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+    if (!configured) return Error(configured.error()).in(path);
+    return connection;
+}
+
+SqliteConnection::~SqliteConnection() {
+    prepared_.clear();
+    sqlite3_close(handle_);
+}
+
+Error SqliteConnection::failed(std::string_view doing) const {
+    const int code = sqlite3_extended_errcode(handle_);
+    const bool is_duplicate =
+        code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY;
+    return {is_duplicate ? ErrorCode::kAlreadyExists : ErrorCode::kStorageUnavailable,
+            fmt::format("cannot {}: {}", doing, sqlite3_errmsg(handle_))};
+}
+
+Result<sqlite3_stmt*> SqliteConnection::prepare(std::string_view sql, const Values& values) {
+    auto found = prepared_.find(sql);
+    if (found == prepared_.end()) {
+        sqlite3_stmt* made = nullptr;
+        const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                              SQLITE_PREPARE_PERSISTENT, &made, nullptr);
+        if (status != SQLITE_OK) return failed(fmt::format("prepare `{}`", sql));
+        found = prepared_.emplace(std::string(sql), nullptr).first;
+        found->second.reset(made);
+    }
+    sqlite3_stmt* statement = found->second.get();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        // `$1` is a name to SQLite, numbered by its first use; ask for its place.
+        const std::string name = fmt::format("${}", i + 1);
+        const int index = sqlite3_bind_parameter_index(statement, name.c_str());
+        QUIRE_ASSERT(index > 0, "a statement has a parameter for each value");
+        if (bind_value(statement, index, values[i]) != SQLITE_OK) return failed("bind");
+    }
+    return statement;
+}
+
+Result<std::int64_t> SqliteConnection::execute(std::string_view sql, const Values& values) {
+    QUIRE_TRY(sqlite3_stmt* const statement, prepare(sql, values));
+    const StatementUse use(statement);
+    int status = sqlite3_step(statement);
+    while (status == SQLITE_ROW) status = sqlite3_step(statement);
+    if (status != SQLITE_DONE) return failed("write");
+    return std::int64_t{sqlite3_changes64(handle_)};
+}
+
+Result<std::vector<Row>> SqliteConnection::query(std::string_view sql, const Values& values) {
+    QUIRE_TRY(sqlite3_stmt* const statement, prepare(sql, values));
+    const StatementUse use(statement);
+    std::vector<Row> rows;
+    int status = sqlite3_step(statement);
+    for (; status == SQLITE_ROW; status = sqlite3_step(statement)) {
+        rows.push_back(read_row(statement));
+    }
+    if (status != SQLITE_DONE) return failed("read");
+    return rows;
+}
+
+Result<void> SqliteConnection::run_script(const std::string& sql) {
+    if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+        return failed("run a script");
+    }
+    return {};
+}
+
+Result<void> SqliteConnection::begin(bool writes) {
+    const auto done = execute(writes ? "BEGIN IMMEDIATE" : "BEGIN", {});
+    if (!done) return done.error();
+    return {};
+}
+
+Result<void> SqliteConnection::commit() {
+    const auto done = execute("COMMIT", {});
+    if (!done) return done.error();
+    return {};
+}
+
+void SqliteConnection::roll_back() {
+    // Fails only when SQLite has rolled back by itself, after a full disk for instance.
+    const auto done = execute("ROLLBACK", {});
+    ignore(done, "there may be no transaction left to roll back");
+}
+
+}  // namespace quire::storage
