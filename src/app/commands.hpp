@@ -1,0 +1,51 @@
+#pragma once
+
+#include "app/operator_client.hpp"
+#include "app/settings.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quire::app {
+
+inline constexpr int kDone = 0;
+inline constexpr int kCommandFailed = 1;
+inline constexpr int kWrongUsage = 2;
+
+/// What every command takes.
+struct GlobalOptions {
+    std::filesystem::path data;
+    std::string org;
+    std::string url;
+    std::string config_file;
+    bool is_json = false;
+};
+
+/// The running process that the options point to: --url with QUIRE_API_KEY, else the socket.
+Result<OperatorClient> connect(const GlobalOptions& options,
+                               const config::Environment& environment);
+/// Prints the error on stderr and gives kCommandFailed.
+int fail(const Error& error);
+
+int call_command(const GlobalOptions& options, const config::Environment& environment,
+                 const std::string& method, const std::string& body);
+
+struct NewKey {
+    std::string name;
+    std::string scopes;
+    std::string expires;
+};
+int create_key_command(const GlobalOptions& options, const config::Environment& environment,
+                       const NewKey& key);
+int list_keys_command(const GlobalOptions& options, const config::Environment& environment);
+int revoke_key_command(const GlobalOptions& options, const config::Environment& environment,
+                       const std::string& id);
+
+int check_config_command(const GlobalOptions& options, const config::Environment& environment);
+int print_config_command(const GlobalOptions& options, const config::Environment& environment);
+int version_command(const GlobalOptions& options);
+int doctor_command(const GlobalOptions& options, const config::Environment& environment);
+
+}  // namespace quire::app

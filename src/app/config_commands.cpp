@@ -1,0 +1,94 @@
+#include "app/commands.hpp"
+#include "app/discovery.hpp"
+#include "runtime/json.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::app {
+namespace {
+
+/// The settings as `quire up` would run with them.
+Result<Settings> load_checked(const GlobalOptions& options,
+                              const config::Environment& environment) {
+    std::optional<std::string> file;
+    if (!options.config_file.empty()) file = options.config_file;
+    QUIRE_TRY(Settings settings, load_settings(file, environment));
+    providers::ModelCatalog catalog = settings.catalog();
+    const auto completed = providers::complete_catalog(catalog);
+    if (!completed) return completed.error();
+    settings.providers = catalog.providers;
+    settings.models = catalog.models;
+    return settings;
+}
+
+int refuse(const Error& error) {
+    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+    return kWrongUsage;
+}
+
+}  // namespace
+
+int check_config_command(const GlobalOptions& options, const config::Environment& environment) {
+    const auto settings = load_checked(options, environment);
+    if (!settings) return refuse(settings.error());
+    if (options.is_json) {
+        fmt::print("{{\"ok\":true,\"models\":{}}}\n", settings->models.size());
+    } else {
+        fmt::print(stderr, "The configuration is valid: {} model(s).\n", settings->models.size());
+    }
+    return kDone;
+}
+
+int print_config_command(const GlobalOptions& options, const config::Environment& environment) {
+    const auto settings = load_checked(options, environment);
+    if (!settings) return refuse(settings.error());
+    std::string text;
+    settings_table().print(*settings, text, 0);
+    fmt::print("{}", text);
+    return kDone;
+}
+
+int version_command(const GlobalOptions& options) {
+    if (options.is_json) {
+        fmt::print("{{\"version\":\"{}\"}}\n", QUIRE_VERSION);
+    } else {
+        fmt::print("quire {}\n", QUIRE_VERSION);
+    }
+    return kDone;
+}
+
+int doctor_command(const GlobalOptions& options, const config::Environment& environment) {
+    json::object report;
+    report["version"] = QUIRE_VERSION;
+    report["data"] = options.data.string();
+    const auto settings = load_checked(options, environment);
+    report["config"] = settings ? "ok" : settings.error().message();
+    json::array hints;
+    for (const std::string& hint : find_hints(environment)) hints.emplace_back(hint);
+    report["found"] = std::move(hints);
+    const auto client = connect(options, environment);
+    std::string process = client ? "" : client.error().message();
+    if (client) {
+        const auto answer =
+            client->is_socket()
+                ? client->send("POST", "/rpc/quire.auth.v1.Auth/ListOrganizations", "{}")
+                : client->send("GET", "/v1/models", "");
+        if (!answer) {
+            process = answer.error().message();
+        } else {
+            process = answer->status == 200 ? "running" : fmt::format("answers {}", answer->status);
+        }
+    }
+    report["process"] = process;
+    if (options.is_json) {
+        fmt::print("{}\n", json::serialize(report));
+    } else {
+        for (const auto& fact : report) {
+            fmt::print("{:8} {}\n", std::string_view(fact.key().data(), fact.key().size()),
+                       json::serialize(fact.value()));
+        }
+    }
+    return settings ? kDone : kWrongUsage;
+}
+
+}  // namespace quire::app

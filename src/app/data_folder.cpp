@@ -1,0 +1,61 @@
+#include "app/data_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace quire::app {
+
+namespace fs = std::filesystem;
+
+Result<std::unique_ptr<DataFolder>> DataFolder::lock(const fs::path& path) {
+    std::error_code ec;
+    fs::create_directories(path, ec);
+    if (ec) {
+        return Error(
+            ErrorCode::kStorageUnavailable,
+            fmt::format("cannot make the data folder {}: {}", path.string(), ec.message()));
+    }
+    fs::permissions(path, fs::perms::owner_all, ec);
+    const fs::path file = path / "quire.lock";
+    const int lock = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) {
+        return Error(ErrorCode::kStorageUnavailable,
+                     fmt::format("cannot write to the data folder {}", path.string()));
+    }
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        std::array<char, 32> holder{};
+        const ssize_t size = read(lock, holder.data(), holder.size() - 1);
+        close(lock);
+        return Error(ErrorCode::kStorageUnavailable,
+                     fmt::format("the data folder {} is in use by process {}; stop it, or choose "
+                                 "another folder with --data",
+                                 path.string(), size > 0 ? holder.data() : "unknown"));
+    }
+    const std::string pid = std::to_string(getpid());
+    const bool is_noted = ftruncate(lock, 0) == 0 &&
+                          write(lock, pid.data(), pid.size()) == static_cast<ssize_t>(pid.size());
+    if (!is_noted) {
+        close(lock);
+        return Error(ErrorCode::kStorageUnavailable,
+                     fmt::format("cannot write to {}; is the disk full?", file.string()));
+    }
+    return std::unique_ptr<DataFolder>(new DataFolder(path, lock));
+}
+
+DataFolder::~DataFolder() { close(lock_); }
+
+fs::path default_data_folder(const config::Environment& environment) {
+    const auto xdg = environment.find("XDG_DATA_HOME");
+    if (xdg != environment.end() && !xdg->second.empty()) return fs::path(xdg->second) / "quire";
+    const auto home = environment.find("HOME");
+    const fs::path base = home == environment.end() ? fs::path(".") : fs::path(home->second);
+    return base / ".local" / "share" / "quire";
+}
+
+fs::path socket_path(const fs::path& data) { return data / "quire.sock"; }
+
+}  // namespace quire::app

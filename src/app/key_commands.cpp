@@ -1,0 +1,193 @@
+#include "app/commands.hpp"
+#include "app/data_folder.hpp"
+#include "base/clock.hpp"
+#include "runtime/json.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::app {
+namespace {
+
+/// A problem+json answer (or OpenAI's object) as the Error it was.
+Error error_of(const OperatorAnswer& answer) {
+    const auto parsed = runtime::parse_json(answer.body);
+    if (!parsed || !parsed->is_object()) {
+        return {ErrorCode::kInternalError, fmt::format("the process answered {}", answer.status)};
+    }
+    const auto& body = parsed->get_object();
+    const auto code = error_code_named(runtime::text_member(body, "code"));
+    return {code.value_or(ErrorCode::kInternalError),
+            std::string(runtime::text_member(body, "detail"))};
+}
+
+Result<json::value> call(const OperatorClient& client, const std::string& method,
+                         const std::string& path, const std::string& body) {
+    QUIRE_TRY(const OperatorAnswer answer, client.send(method, path, body));
+    if (answer.status >= 300) return error_of(answer);
+    if (answer.body.empty()) return json::value(json::object());
+    return runtime::parse_json(answer.body);
+}
+
+/// Times come as text from /api/v1 and as microseconds (a string) from the socket; people and
+/// scripts get one form.
+json::object one_form(const json::object& from) {
+    json::object out;
+    for (const std::string_view name : {"id", "name", "scopes", "last4"}) {
+        if (const json::value* value = runtime::find_member(from, name)) out[name] = *value;
+    }
+    for (const std::string_view name : {"created_at", "expires_at", "revoked_at"}) {
+        out[name] = nullptr;
+        if (const json::value* value = runtime::find_member(from, name)) out[name] = *value;
+        const std::string_view micros = runtime::text_member(from, fmt::format("{}_us", name));
+        const auto number = config::parse_integer(micros);
+        if (number && *number != 0) out[name] = to_rfc3339(Timestamp{*number});
+    }
+    return out;
+}
+
+std::vector<std::string> split_scopes(const std::string& text) {
+    std::vector<std::string> scopes;
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const auto end = std::min(text.find(',', begin), text.size());
+        if (end > begin) scopes.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return scopes;
+}
+
+std::string text_or(const json::object& object, std::string_view key, std::string_view otherwise) {
+    const std::string_view text = runtime::text_member(object, key);
+    return std::string(text.empty() ? otherwise : text);
+}
+
+void print_key_line(const json::object& key) {
+    std::string scopes;
+    if (const json::value* list = runtime::find_member(key, "scopes"); list && list->is_array()) {
+        for (const json::value& scope : list->get_array()) {
+            scopes += (scopes.empty() ? "" : ",") + std::string(scope.get_string());
+        }
+    }
+    fmt::print("{}  …{}  {:20}  {}  {}\n", text_or(key, "id", ""), text_or(key, "last4", ""),
+               text_or(key, "name", ""), scopes,
+               text_or(key, "revoked_at", "").empty()
+                   ? "expires " + text_or(key, "expires_at", "never")
+                   : "revoked " + text_or(key, "revoked_at", ""));
+}
+
+}  // namespace
+
+Result<OperatorClient> connect(const GlobalOptions& options,
+                               const config::Environment& environment) {
+    if (options.url.empty()) {
+        return OperatorClient::at_socket(socket_path(options.data), options.org);
+    }
+    const auto key = environment.find("QUIRE_API_KEY");
+    if (key == environment.end()) {
+        return Error(ErrorCode::kMissingRequiredParameter, "--url needs QUIRE_API_KEY to be set");
+    }
+    return OperatorClient::at_url(options.url, key->second);
+}
+
+int fail(const Error& error) {
+    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+    return kCommandFailed;
+}
+
+int call_command(const GlobalOptions& options, const config::Environment& /*environment*/,
+                 const std::string& method, const std::string& body) {
+    const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
+    const auto print = [](std::string_view bytes) {
+        fmt::print("{}", bytes);
+        std::fflush(stdout);
+    };
+    const auto answer = client.send("POST", "/rpc/" + method, body, print);
+    if (!answer) return fail(answer.error());
+    if (answer->status >= 300) return fail(error_of(*answer));
+    return kDone;
+}
+
+int create_key_command(const GlobalOptions& options, const config::Environment& environment,
+                       const NewKey& key) {
+    const auto client = connect(options, environment);
+    if (!client) return fail(client.error());
+    json::object body;
+    body["name"] = key.name;
+    json::array scopes;
+    for (const std::string& scope : split_scopes(key.scopes)) scopes.emplace_back(scope);
+    if (!scopes.empty()) body["scopes"] = std::move(scopes);
+    if (!key.expires.empty()) {
+        const auto after = config::parse_duration(key.expires);
+        if (!after) {
+            fmt::print(stderr, "quire: --expires: {}\n", after.error().message());
+            return kWrongUsage;
+        }
+        const Timestamp at = SystemClock().now() + *after;
+        if (client->is_socket()) {
+            body["expires_at_us"] = std::to_string(at.micros);
+        } else {
+            body["expires_at"] = to_rfc3339(at);
+        }
+    }
+    const std::string path =
+        client->is_socket() ? "/rpc/quire.auth.v1.Auth/CreateKey" : "/api/v1/keys";
+    const auto created = call(*client, "POST", path, json::serialize(body));
+    if (!created) return fail(created.error());
+    const json::object& answer = created->get_object();
+    const json::value* inner = runtime::find_member(answer, "key");
+    json::object shown = one_form(client->is_socket() ? inner->get_object() : answer);
+    shown["key"] = client->is_socket() ? text_or(answer, "secret", "") : text_or(answer, "key", "");
+    if (options.is_json) {
+        fmt::print("{}\n", json::serialize(shown));
+    } else {
+        fmt::print(stderr, "Key {}; its text is shown this once:\n", text_or(shown, "id", ""));
+        fmt::print("{}\n", text_or(shown, "key", ""));
+    }
+    return kDone;
+}
+
+int list_keys_command(const GlobalOptions& options, const config::Environment& environment) {
+    const auto client = connect(options, environment);
+    if (!client) return fail(client.error());
+    const auto listed = client->is_socket()
+                            ? call(*client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys",
+                                   R"({"page":{"limit":1000}})")
+                            : call(*client, "GET", "/api/v1/keys?limit=1000", "");
+    if (!listed) return fail(listed.error());
+    const json::value* keys =
+        runtime::find_member(listed->get_object(), client->is_socket() ? "keys" : "data");
+    json::array all;
+    if (keys != nullptr && keys->is_array()) {
+        for (const json::value& key : keys->get_array()) all.push_back(one_form(key.get_object()));
+    }
+    if (options.is_json) {
+        json::object document;
+        document["data"] = std::move(all);
+        fmt::print("{}\n", json::serialize(document));
+        return kDone;
+    }
+    for (const json::value& key : all) print_key_line(key.get_object());
+    return kDone;
+}
+
+int revoke_key_command(const GlobalOptions& options, const config::Environment& environment,
+                       const std::string& id) {
+    const auto client = connect(options, environment);
+    if (!client) return fail(client.error());
+    json::object body;
+    body["id"] = id;
+    const auto revoked =
+        client->is_socket()
+            ? call(*client, "POST", "/rpc/quire.auth.v1.Auth/RevokeKey", json::serialize(body))
+            : call(*client, "DELETE", "/api/v1/keys/" + id, "");
+    if (!revoked) return fail(revoked.error());
+    if (options.is_json) {
+        body["revoked"] = true;
+        fmt::print("{}\n", json::serialize(body));
+    } else {
+        fmt::print(stderr, "Revoked {}; it is refused everywhere within 5 s.\n", id);
+    }
+    return kDone;
+}
+
+}  // namespace quire::app

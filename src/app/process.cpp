@@ -1,0 +1,279 @@
+#include "app/process.hpp"
+
+#include "app/admin_server.hpp"
+#include "app/data_folder.hpp"
+#include "app/discovery.hpp"
+#include "app/modules.hpp"
+#include "app/signals.hpp"
+#include "quire/auth/v1/auth_port.hpp"
+#include "runtime/http/problem.hpp"
+#include "runtime/json.hpp"
+#include "runtime/log.hpp"
+#include "runtime/rpc/json_dispatcher.hpp"
+#include "services/gateway/gateway_module.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+#include <unistd.h>
+
+namespace quire::app {
+namespace {
+
+using runtime::Module;
+using std::chrono::milliseconds;
+
+constexpr int kFailed = 1;
+constexpr milliseconds kDrainPoll{20};
+
+std::size_t loop_count(const Settings& settings) {
+    if (settings.runtime.loops > 0) return static_cast<std::size_t>(settings.runtime.loops);
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+void configure_log(const LogSettings& log) {
+    using runtime::LogLevel;
+    const std::map<std::string, LogLevel> levels{{"debug", LogLevel::debug},
+                                                 {"info", LogLevel::info},
+                                                 {"warn", LogLevel::warn},
+                                                 {"error", LogLevel::error},
+                                                 {"off", LogLevel::off}};
+    const bool is_text = log.format == "text" || (log.format == "auto" && isatty(STDERR_FILENO));
+    runtime::configure_log(levels.at(log.level),
+                           is_text ? runtime::LogFormat::text : runtime::LogFormat::json);
+}
+
+http::Response problem_page(const Error& error) { return http::problem(error, ""); }
+
+/// The running process: modules in start order, the admin listener, the operator's socket. Members
+/// are destroyed in reverse, so what others refer to stands first.
+class Process {
+public:
+    Process(const UpOptions& options, std::unique_ptr<DataFolder> folder)
+        : options_(options),
+          folder_(std::move(folder)),
+          loops_(loop_count(options.settings)),
+          wiring_(loops_, clock_, rng_, folder_->path()) {}
+
+    ~Process() { stop(); }
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
+
+    Result<void> start(const config::Environment& environment);
+    /// After start: the ready line's facts.
+    std::string ready_json() const;
+    std::string ready_text() const;
+    Result<void> complete_first_run() { return wiring_.first_run.complete(); }
+
+    void begin_drain();
+    bool is_drained();
+    void stop();
+
+private:
+    Result<providers::ModelCatalog> make_catalog(const config::Environment& environment);
+    Result<void> build_modules();
+    Result<void> start_admin();
+    Result<void> start_socket();
+    Result<void> check_ready();
+    awaitable<Result<rpc::Principal>> find_tenant(const std::string& org);
+
+    UpOptions options_;
+    std::unique_ptr<DataFolder> folder_;
+    SystemClock clock_;
+    SystemRng rng_;
+    runtime::EventLoops loops_;
+    runtime::Wiring wiring_;
+    std::vector<std::unique_ptr<Module>> modules_;
+    std::optional<AdminPages> admin_pages_;
+    std::optional<http::Server> admin_;
+    std::optional<rpc::JsonDispatcher> dispatcher_;
+    std::optional<http::Server> socket_;
+    std::optional<std::string> first_key_;
+    std::atomic<bool> is_draining_{false};
+    bool is_stopped_ = false;
+};
+
+Result<void> Process::start(const config::Environment& environment) {
+    QUIRE_TRY(providers::ModelCatalog catalog, make_catalog(environment));
+    wiring_.set_settings(options_.settings.gateway_config());
+    wiring_.set_settings(options_.settings.inference_config(std::move(catalog)));
+    const auto built = build_modules();
+    if (!built) return built;
+    QUIRE_TRY(first_key_, wiring_.first_run.prepare());
+    for (const auto& module : modules_) {
+        const auto started = module->start();
+        if (!started) return started;
+    }
+    const auto admin = start_admin();
+    if (!admin) return admin;
+    return start_socket();
+}
+
+Result<providers::ModelCatalog> Process::make_catalog(const config::Environment& environment) {
+    providers::ModelCatalog catalog = options_.settings.catalog();
+    if (!options_.use.empty()) {
+        QUIRE_TRY(catalog, catalog_for(options_.use, catalog, environment, loops_));
+    } else if (catalog.providers.empty()) {
+        for (const std::string& hint : find_hints(environment)) {
+            fmt::print(stderr, "{}\n", hint);
+        }
+    }
+    const auto completed = providers::complete_catalog(catalog);
+    if (!completed) return completed.error();
+    return catalog;
+}
+
+Result<void> Process::build_modules() {
+    QUIRE_TRY(const auto order, start_order(all_modules()));
+    for (const ModuleSpec* spec : order) {
+        auto module = spec->make(wiring_);
+        if (!module) return module.error();
+        modules_.push_back(*std::move(module));
+    }
+    return {};
+}
+
+Result<void> Process::start_admin() {
+    std::string config_text;
+    settings_table().print(options_.settings, config_text, 0);
+    admin_pages_.emplace(QUIRE_VERSION, std::move(config_text), [this] { return check_ready(); });
+    admin_.emplace(
+        loops_, "admin", http::ServerLimits(),
+        [this](http::Exchange& exchange) { return admin_pages_->handle(exchange); }, problem_page);
+    QUIRE_TRY(const http::HostPort where, http::parse_host_port(options_.settings.admin.listen));
+    return admin_->listen({where, ""});
+}
+
+Result<void> Process::start_socket() {
+    dispatcher_.emplace(
+        wiring_.methods(), [this](const std::string& org) { return find_tenant(org); }, clock_,
+        rng_);
+    socket_.emplace(
+        loops_, "socket", http::ServerLimits(),
+        [this](http::Exchange& exchange) { return dispatcher_->handle(exchange); }, problem_page);
+    return socket_->listen({{}, socket_path(folder_->path())});
+}
+
+Result<void> Process::check_ready() {
+    if (is_draining_) return Error(ErrorCode::kShuttingDown, "draining");
+    for (const auto& module : modules_) {
+        const auto ready = module->check_ready();
+        if (!ready) return ready;
+    }
+    return {};
+}
+
+/// The operator acts for one organization: the one it names, or the only one there is.
+awaitable<Result<rpc::Principal>> Process::find_tenant(const std::string& org) {
+    const auto auth = wiring_.need<auth::Auth>("auth");
+    if (!auth) co_return auth.error();
+    rpc::CallContext ctx;
+    ctx.principal.is_operator = true;
+    auth::v1::ListOrganizationsRequest request;
+    request.mutable_page()->set_limit(1000);
+    QUIRE_CO_TRY(const auto listed, (*auth)->list_organizations(ctx, request));
+    if (org.empty() && listed.organizations_size() > 1) {
+        co_return Error(ErrorCode::kMissingRequiredParameter,
+                        "there are several organizations; name one with --org");
+    }
+    for (const auto& organization : listed.organizations()) {
+        if (!org.empty() && organization.id() != org) continue;
+        rpc::Principal principal;
+        principal.org_id = organization.id();
+        principal.project_id = organization.project_id();
+        principal.user_id = organization.user_id();
+        co_return principal;
+    }
+    co_return Error(ErrorCode::kNotFound, fmt::format("there is no organization '{}'", org));
+}
+
+std::string Process::ready_json() const {
+    json::object line;
+    line["event"] = "ready";
+    line["url"] =
+        fmt::format("http://{}:{}", http::parse_host_port(options_.settings.gateway.listen)->host,
+                    wiring_.settings<gateway::GatewayAddress>().port);
+    line["admin_url"] =
+        fmt::format("http://{}:{}", http::parse_host_port(options_.settings.admin.listen)->host,
+                    admin_->port());
+    line["data"] = folder_->path().string();
+    line["version"] = QUIRE_VERSION;
+    if (first_key_) line["api_key"] = *first_key_;
+    return json::serialize(line);
+}
+
+std::string Process::ready_text() const {
+    const auto facts = json::parse(ready_json());
+    std::string text =
+        fmt::format("Quire {} is ready on {}/v1 (health and metrics: {})\n", QUIRE_VERSION,
+                    facts.at("url").as_string().c_str(), facts.at("admin_url").as_string().c_str());
+    if (first_key_) text += fmt::format("Your API key, shown this once: {}\n", *first_key_);
+    return text;
+}
+
+void Process::begin_drain() {
+    is_draining_ = true;
+    for (const auto& module : modules_) module->begin_drain();
+}
+
+bool Process::is_drained() {
+    for (const auto& module : modules_) {
+        if (module->running() > 0) return false;
+    }
+    return true;
+}
+
+void Process::stop() {
+    if (std::exchange(is_stopped_, true)) return;
+    if (socket_) socket_->stop();
+    for (auto module = modules_.rbegin(); module != modules_.rend(); ++module) (*module)->stop();
+    if (admin_) admin_->stop();
+    loops_.stop();
+    std::error_code ec;
+    std::filesystem::remove(socket_path(folder_->path()), ec);
+    while (!modules_.empty()) modules_.pop_back();
+}
+
+void say(const Error& error) {
+    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+}
+
+}  // namespace
+
+int run_up(const UpOptions& options, const config::Environment& environment) {
+    const StopSignals signals;
+    configure_log(options.settings.log);
+    auto folder = DataFolder::lock(options.data);
+    if (!folder) {
+        say(folder.error());
+        return kFailed;
+    }
+    Process process(options, *std::move(folder));
+    const auto started = process.start(environment);
+    if (!started) {
+        say(started.error());
+        return kFailed;
+    }
+    const std::string line = options.is_json ? process.ready_json() + "\n" : process.ready_text();
+    const bool is_out =
+        std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
+    if (is_out) {
+        const auto completed = process.complete_first_run();
+        if (!completed) say(completed.error());
+    }
+    signals.wait();
+    QUIRE_LOG(info, "draining", {"limit_ms", options.settings.shutdown.drain.count()});
+    process.begin_drain();
+    const SystemClock clock;
+    const SteadyTime end = clock.steady() + options.settings.shutdown.drain;
+    while (!process.is_drained() && clock.steady() < end) {
+        if (signals.wait_for(kDrainPoll)) break;
+    }
+    process.stop();
+    QUIRE_LOG(info, "stopped");
+    return 0;
+}
+
+}  // namespace quire::app

@@ -1,0 +1,146 @@
+#include "app/settings.hpp"
+
+#include "runtime/http/url.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace quire::app {
+namespace {
+
+using namespace std::chrono_literals;
+using config::OptionTable;
+
+/// Environment variables that begin with QUIRE_ and are no settings.
+const std::vector<std::string> kReserved{"QUIRE_API_KEY"};
+
+OptionTable<LimitSettings> limits_table() {
+    using L = LimitSettings;
+    OptionTable<L> t;
+    t.duration("request_deadline", &L::request_deadline, 100ms, 24h, "How long a request may run.");
+    t.duration("connect", &L::connect, 10ms, 5min, "Time to connect to a provider.");
+    t.duration("first_token", &L::first_token, 10ms, 1h,
+               "Time from the request to a provider's first byte.");
+    t.duration("between_tokens", &L::between_tokens, 10ms, 1h,
+               "Longest silence within a provider's answer.");
+    t.duration("queue_wait", &L::queue_wait, 0ms, 1h, "Longest wait for a place at a model.");
+    t.integer("retries", &L::retries, 0, 10,
+              "Retries of one request in all, only before the first content.");
+    t.integer("body_bytes", &L::body_bytes, 1024, 1 << 30, "Largest request body.");
+    t.integer("connections", &L::connections, 1, 1'000'000, "Open client connections at most.");
+    t.duration("header_timeout", &L::header_timeout, 10ms, 5min,
+               "Time from a request's first byte to the end of its headers.");
+    t.duration("idle_timeout", &L::idle_timeout, 10ms, 24h,
+               "How long a connection may wait for the next request.");
+    t.duration("body_timeout", &L::body_timeout, 10ms, 1h, "Time for a whole request body.");
+    t.duration("write_stall", &L::write_stall, 10ms, 1h,
+               "How long a client may take no byte before it is cut off.");
+    return t;
+}
+
+OptionTable<ListenSettings> listen_table(const std::string& help) {
+    OptionTable<ListenSettings> t;
+    t.text("listen", &ListenSettings::listen, help, [](const std::string& text) -> Result<void> {
+        const auto parsed = http::parse_host_port(text);
+        if (!parsed) return parsed.error();
+        return {};
+    });
+    return t;
+}
+
+OptionTable<LogSettings> log_table() {
+    OptionTable<LogSettings> t;
+    t.choice("level", &LogSettings::level, {"debug", "info", "warn", "error", "off"},
+             "What is worth a line.");
+    t.choice("format", &LogSettings::format, {"auto", "json", "text"},
+             "auto: text on a terminal, else JSON lines.");
+    return t;
+}
+
+}  // namespace
+
+OptionTable<Settings> settings_table() {
+    OptionTable<RuntimeSettings> runtime;
+    runtime.integer("loops", &RuntimeSettings::loops, 0, 256,
+                    "Event loop threads; 0 = one per core.");
+    OptionTable<ShutdownSettings> shutdown;
+    shutdown.duration("drain", &ShutdownSettings::drain, 0ms, 1h,
+                      "How long running requests may go on after SIGTERM.");
+    OptionTable<Settings> t;
+    t.section("gateway", &Settings::gateway,
+              listen_table("The public API: HOST:PORT, port 0 = any."), "The public API.");
+    t.section("admin", &Settings::admin,
+              listen_table("Health and metrics: HOST:PORT, port 0 = any."), "Health and metrics.");
+    t.map("providers", &Settings::providers, providers::provider_options(),
+          "Model back ends by name.");
+    t.map("models", &Settings::models, providers::model_options(),
+          "What is offered, in the order of GET /v1/models; none: the model sim.");
+    t.section("limits", &Settings::limits, limits_table(), "Every wait and size of a request.");
+    t.section("log", &Settings::log, log_table(), "Log lines on stderr.");
+    t.section("runtime", &Settings::runtime, runtime, "Threads.");
+    t.section("shutdown", &Settings::shutdown, shutdown, "The end of the process.");
+    return t;
+}
+
+Result<Settings> load_settings(const std::optional<std::string>& file,
+                               const config::Environment& environment) {
+    config::Node root;
+    root.kind = config::Node::Kind::kMap;
+    if (file) {
+        std::ifstream stream(*file);
+        if (!stream) {
+            return Error(ErrorCode::kInvalidValue, fmt::format("cannot read {}", *file));
+        }
+        const std::string text{std::istreambuf_iterator<char>(stream), {}};
+        QUIRE_TRY(root, config::parse_yaml(text, *file));
+    }
+    config::overlay_environment(root, environment, kReserved);
+    Settings settings;
+    const auto read = settings_table().read(root, settings, environment);
+    if (!read) return Error(read.error()).in(file.value_or("configuration"));
+    return settings;
+}
+
+gateway::GatewayConfig Settings::gateway_config() const {
+    gateway::GatewayConfig config;
+    config.listen = gateway.listen;
+    config.body_bytes_max = limits.body_bytes;
+    config.request_deadline = limits.request_deadline;
+    config.retries = limits.retries;
+    config.http.connections_max = static_cast<std::size_t>(limits.connections);
+    config.http.header_timeout = limits.header_timeout;
+    config.http.idle_timeout = limits.idle_timeout;
+    config.http.body_timeout = limits.body_timeout;
+    config.http.write_stall = limits.write_stall;
+    return config;
+}
+
+inference::InferenceConfig Settings::inference_config(providers::ModelCatalog catalog) const {
+    inference::InferenceConfig config;
+    config.catalog = std::move(catalog);
+    config.connect = limits.connect;
+    config.first_token = limits.first_token;
+    config.between_tokens = limits.between_tokens;
+    config.queue_wait = limits.queue_wait;
+    return config;
+}
+
+std::string settings_reference() {
+    std::vector<config::OptionDoc> docs;
+    settings_table().document(docs, "");
+    std::string out =
+        "# Settings\n\n"
+        "Made from the tables in the code; `quire config print` shows the values in force.\n"
+        "Precedence: flags, environment (`QUIRE_LIMITS__RETRIES=1`), file (`--config FILE`), "
+        "defaults.\nAn unknown key is an error. Secrets are `env:NAME` or `file:PATH`.\n\n"
+        "| key | type | default | what |\n|---|---|---|---|\n";
+    for (const config::OptionDoc& doc : docs) {
+        const std::string shown = doc.default_text.empty() ? "" : "`" + doc.default_text + "`";
+        out += fmt::format("| `{}` | {} | {} | {} |\n", doc.key, doc.type, shown, doc.help);
+    }
+    return out;
+}
+
+}  // namespace quire::app

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "runtime/rpc/stream.hpp"
+#include "services/gateway/chat_json_writer.hpp"
+#include "services/gateway/gateway_api.hpp"
+
+#include <map>
+
+namespace quire::gateway {
+
+/// A chat completion collected into one plain answer.
+class ChatAnswer final : public rpc::Sink<common::v1::ChatEvent> {
+public:
+    awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
+    /// After the last event: sends the whole.
+    awaitable<Result<void>> respond(GatewayCall& call, const ChatIdentity& identity);
+
+private:
+    void add(const common::v1::Delta& delta);
+    std::string body(const ChatIdentity& identity) const;
+
+    std::string content_;
+    std::string reasoning_;
+    std::string refusal_;
+    std::string logprobs_;
+    std::map<std::int32_t, common::v1::ToolCall> tool_calls_;
+    google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
+    common::v1::Finished finished_;
+};
+
+}  // namespace quire::gateway

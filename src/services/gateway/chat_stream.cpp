@@ -1,0 +1,30 @@
+#include "services/gateway/chat_stream.hpp"
+
+namespace quire::gateway {
+
+awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
+    if (event.has_started()) co_return co_await start(event.started());
+    out_.clear();
+    if (event.has_delta()) {
+        writer_.append_delta(out_, event.delta());
+    } else {
+        const auto& finished = event.finished();
+        writer_.append_finish(out_, finished.finish_reason());
+        if (has_usage_ && finished.has_usage()) writer_.append_usage(out_, finished.usage());
+        out_ += "data: [DONE]\n\n";
+    }
+    co_return co_await call_.exchange.write(out_);
+}
+
+awaitable<Result<void>> ChatStream::start(const common::v1::Started& started) {
+    http::Response head;
+    head.content_type = "text/event-stream; charset=utf-8";
+    head.headers = {{"cache-control", "no-cache, no-transform"}, {"x-accel-buffering", "no"}};
+    call_.add_headers(head, started.steps());
+    writer_.append_role(head.body);
+    co_return co_await call_.exchange.begin_stream(std::move(head));
+}
+
+awaitable<Result<void>> ChatStream::finish() { co_return co_await call_.exchange.finish_stream(); }
+
+}  // namespace quire::gateway

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "base/rng.hpp"
+#include "quire/auth/v1/auth_port.hpp"
+#include "quire/prompts/v1/prompts_port.hpp"
+#include "runtime/http/http_server.hpp"
+#include "runtime/json.hpp"
+#include "runtime/rpc/method.hpp"
+#include "services/gateway/gateway_config.hpp"
+#include "services/gateway/principal_cache.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace quire::gateway {
+
+/// One request on its way through a handler.
+struct GatewayCall {
+    GatewayCall(http::Exchange& from, rpc::CallContext context, SteadyTime at)
+        : exchange(from), ctx(std::move(context)), began(at) {}
+
+    http::Exchange& exchange;
+    rpc::CallContext ctx;
+    const rpc::Method* method = nullptr;  ///< whose scope is needed
+    std::string_view path_parameter;      ///< what `{id}` or `{model…}` stood for, still encoded
+    const json::object* body = nullptr;   ///< null when the route takes none
+    SteadyTime began;
+    std::chrono::microseconds auth_took{0};
+    bool is_authorized = false;
+
+    /// The scope check. A handler makes it after it has checked the fields (interfaces: order of
+    /// checks) and before it calls anything.
+    Result<void> authorize();
+    /// Answers with JSON and the request's id.
+    awaitable<Result<void>> respond_json(int status, std::string json_text);
+    /// `x-request-id` and `server-timing` for the steps known so far.
+    void add_headers(http::Response& response,
+                     const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
+};
+
+/// Every public operation, one method and one file each, named after its operationId.
+class GatewayApi {
+public:
+    struct Ports {
+        std::shared_ptr<auth::Auth> auth;
+        std::shared_ptr<prompts::Prompts> prompts;
+    };
+    GatewayApi(Ports ports, const Clock& clock, PrincipalCache& principals)
+        : ports_(std::move(ports)), clock_(clock), principals_(principals) {}
+
+    awaitable<Result<void>> create_chat_completion(GatewayCall& call);
+    awaitable<Result<void>> list_models(GatewayCall& call);
+    awaitable<Result<void>> get_model(GatewayCall& call);
+    awaitable<Result<void>> create_key(GatewayCall& call);
+    awaitable<Result<void>> list_keys(GatewayCall& call);
+    awaitable<Result<void>> revoke_key(GatewayCall& call);
+
+private:
+    Ports ports_;
+    const Clock& clock_;
+    PrincipalCache& principals_;
+};
+
+}  // namespace quire::gateway

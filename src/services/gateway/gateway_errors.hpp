@@ -1,0 +1,20 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "runtime/http/http_server.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace quire::gateway {
+
+/// `{"error":{"message","type","param","code","metadata"}}`: OpenAI's object, all four keys always
+/// there; our details go to `metadata`.
+std::string openai_error(const Error& error, std::string_view trace_id);
+
+/// The error as an answer, in the dialect of the path it was asked on: OpenAI's under `/v1`,
+/// problem+json under `/api/v1`.
+http::Response error_response(const Error& error, std::string_view path,
+                              std::string_view request_id, std::string_view trace_id);
+
+}  // namespace quire::gateway

@@ -1,0 +1,237 @@
+#include "services/gateway/gateway_http.hpp"
+
+#include "base/id.hpp"
+#include "runtime/http/problem.hpp"
+#include "runtime/log.hpp"
+#include "services/gateway/gateway_errors.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::gateway {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
+constexpr int kClientClosedRequest = 499;  // nginx's number, for metrics only
+const prometheus::Histogram::BucketBoundaries kDurationBuckets{
+    .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 30, 60, 120};
+
+/// `Authorization: Bearer K`, or the aliases of Azure and Anthropic clients.
+std::string_view key_of(const http::RequestHead& head) {
+    std::string_view value = head.header("authorization");
+    if (!value.empty()) {
+        constexpr std::string_view kBearer = "bearer ";
+        if (value.size() <= kBearer.size() ||
+            !http::equals_ignoring_case(value.substr(0, kBearer.size()), kBearer)) {
+            return "";
+        }
+        return http::trimmed(value.substr(kBearer.size()));
+    }
+    value = head.header("api-key");
+    return value.empty() ? head.header("x-api-key") : value;
+}
+
+Result<void> check_media_type(const http::RequestHead& head) {
+    const std::string_view encoding = head.header("content-encoding");
+    if (!encoding.empty() && !http::equals_ignoring_case(encoding, "identity")) {
+        return Error(ErrorCode::kUnsupportedMediaType,
+                     fmt::format("content-encoding '{}' is not taken; send plain JSON", encoding));
+    }
+    const std::string_view type = head.header("content-type");
+    const std::string_view essence = http::trimmed(type.substr(0, type.find(';')));
+    if (http::equals_ignoring_case(essence, "application/json")) return {};
+    return Error(ErrorCode::kUnsupportedMediaType,
+                 fmt::format("content-type is '{}'; send application/json", type));
+}
+
+/// The reason for which the handler was cancelled decides what its error means.
+Error with_reason(Error error, http::CancelReason reason) {
+    if (error.code() != ErrorCode::kCancelled) return error;
+    if (reason == http::CancelReason::kDeadline) {
+        return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
+    }
+    if (reason == http::CancelReason::kShutdown) {
+        return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
+    }
+    return error;
+}
+
+}  // namespace
+
+Result<void> GatewayCall::authorize() {
+    is_authorized = true;
+    return rpc::check_access(*method, ctx.principal);
+}
+
+awaitable<Result<void>> GatewayCall::respond_json(int status, std::string json_text) {
+    http::Response response;
+    response.status = status;
+    if (!json_text.empty()) response.content_type = "application/json";
+    response.body = std::move(json_text);
+    add_headers(response, {});
+    co_return co_await exchange.respond(std::move(response));
+}
+
+void GatewayCall::add_headers(
+    http::Response& response,
+    const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const {
+    response.headers.emplace_back("x-request-id", ctx.request_id);
+    std::string timing =
+        fmt::format("auth;dur={:.3f}", static_cast<double>(auth_took.count()) / 1e3);
+    for (const common::v1::Step& step : steps) {
+        fmt::format_to(std::back_inserter(timing), ", {};dur={:.3f}", step.name(),
+                       static_cast<double>(step.duration_us()) / 1e3);
+    }
+    response.headers.emplace_back("server-timing", std::move(timing));
+}
+
+GatewayHttp::GatewayHttp(Deps deps, const GatewayConfig& config)
+    : deps_(deps),
+      config_(config),
+      in_flight_(runtime::gauge_family("quire_inflight_requests", "Requests being served.")
+                     .Add({{"service", "gateway"}})),
+      duration_(runtime::histogram_family("quire_http_request_duration_seconds",
+                                          "Time to the last byte of an answer.")
+                    .Add({{"service", "gateway"}}, kDurationBuckets)) {}
+
+awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
+    const runtime::GaugeGuard in_flight(in_flight_);
+    GatewayCall call(exchange, make_context(exchange.head()), deps_.clock.steady());
+    const http::RequestHead& head = exchange.head();
+    const RouteMatch match = find_route(head.method, head.path);
+    const auto served = co_await serve(call, match);
+    int status = 200;
+    if (!served) {
+        const Error error = with_reason(served.error(), exchange.cancel_reason());
+        const bool has_left = error.code() == ErrorCode::kCancelled;
+        status = has_left ? kClientClosedRequest : http::status_of(error);
+        if (has_left) {
+            exchange.cut_stream();
+        } else {
+            co_await answer_error(call, error);
+        }
+    }
+    count(match.route, head.method, status);
+    const auto took = deps_.clock.steady() - call.began;
+    duration_.Observe(std::chrono::duration<double>(took).count());
+    QUIRE_LOG(debug, "request", {"request_id", call.ctx.request_id}, {"method", head.method},
+              {"path", head.path}, {"status", status},
+              {"micros", duration_cast<microseconds>(took).count()});
+}
+
+awaitable<Result<void>> GatewayHttp::serve(GatewayCall& call, const RouteMatch& match) {
+    const http::RequestHead& head = call.exchange.head();
+    if (is_draining_) {
+        co_return Error(ErrorCode::kShuttingDown, "the process is stopping; retry");
+    }
+    if (match.route == nullptr && !match.allowed.empty()) {
+        co_return Error(ErrorCode::kMethodNotAllowed,
+                        fmt::format("{} is not offered here; use {}", head.method, match.allowed))
+            .with_detail("allow", match.allowed);
+    }
+    if (match.route == nullptr) {
+        co_return Error(ErrorCode::kNotFound, fmt::format("there is no path {}", head.path));
+    }
+    call.path_parameter = match.parameter;
+    call.method = deps_.methods.find(match.route->method);
+    QUIRE_ASSERT(call.method != nullptr, "every route names a method of a running service");
+    call.ctx.deadline = call.began + config_.request_deadline;
+    call.exchange.set_deadline(call.ctx.deadline);
+    const auto authenticated = co_await authenticate(call);
+    if (!authenticated) co_return authenticated.error();
+    co_return co_await call_handler(call, *match.route);
+}
+
+awaitable<Result<void>> GatewayHttp::authenticate(GatewayCall& call) {
+    const std::string_view key = key_of(call.exchange.head());
+    if (key.empty()) {
+        co_return Error(ErrorCode::kInvalidApiKey,
+                        "no API key was given; send 'Authorization: Bearer qk_live_…'");
+    }
+    QUIRE_CO_TRY(const auto principal, deps_.principals.find(call.ctx, key));
+    call.ctx.principal = *principal;
+    call.auth_took = duration_cast<microseconds>(deps_.clock.steady() - call.began);
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> GatewayHttp::call_handler(GatewayCall& call, const Route& route) {
+    std::array<unsigned char, 8192> arena;
+    json::monotonic_resource resource(arena.data(), arena.size());
+    json::value body;
+    if (route.takes_body) {
+        const auto typed = check_media_type(call.exchange.head());
+        if (!typed) co_return typed.error();
+        const auto bytes_max = static_cast<std::size_t>(config_.body_bytes_max);
+        QUIRE_CO_TRY(const std::string_view text, call.exchange.read_body(bytes_max));
+        auto parsed = runtime::parse_json(text, &resource);
+        if (!parsed) co_return parsed.error();
+        if (!parsed->is_object()) {
+            co_return Error(ErrorCode::kInvalidJson, "the body must be a JSON object");
+        }
+        body = *std::move(parsed);
+        call.body = &body.get_object();
+    }
+    auto handled = co_await (deps_.api.*route.handler)(call);
+    QUIRE_ASSERT(!handled || call.is_authorized, "every handler checks the scope");
+    co_return handled;
+}
+
+awaitable<void> GatewayHttp::answer_error(GatewayCall& call, Error error) {
+    co_await call.exchange.accept_cancellation();
+    const std::string trace_id = call.ctx.trace.trace_id_hex();
+    if (error.row().http_status >= 500 && error.code() != ErrorCode::kShuttingDown) {
+        QUIRE_LOG(warn, "request failed", {"request_id", call.ctx.request_id},
+                  {"trace_id", trace_id}, {"code", error.name()}, {"why", error.message()});
+    }
+    if (call.exchange.is_answered()) {
+        // The 200 is out: an error event, and no [DONE].
+        const std::string event = fmt::format("data: {}\n\n", openai_error(error, trace_id));
+        const auto written = co_await call.exchange.write(event);
+        ignore(written, "the client has left meanwhile");
+        const auto ended = co_await call.exchange.finish_stream();
+        ignore(ended, "the client has left meanwhile");
+        co_return;
+    }
+    http::Response response =
+        error_response(error, call.exchange.head().path, call.ctx.request_id, trace_id);
+    if (error.code() == ErrorCode::kMethodNotAllowed) {
+        response.headers.emplace_back("allow", error.detail("allow"));
+    }
+    const auto sent = co_await call.exchange.respond(std::move(response));
+    ignore(sent, "the client has left meanwhile");
+}
+
+rpc::CallContext GatewayHttp::make_context(const http::RequestHead& head) {
+    rpc::CallContext ctx;
+    ctx.request_id = make_id("req", deps_.clock.now(), deps_.rng);
+    const auto parent = runtime::parse_traceparent(head.header("traceparent"));
+    if (parent) {
+        ctx.trace = parent->child(deps_.rng);
+        ctx.trace.tracestate = runtime::clean_tracestate(head.header("tracestate"));
+    } else {
+        ctx.trace = runtime::new_trace(deps_.rng);
+    }
+    ctx.retries = std::make_shared<rpc::RetryBudget>(static_cast<int>(config_.retries));
+    ctx.idempotency_key = head.header("idempotency-key");
+    return ctx;
+}
+
+http::Response GatewayHttp::malformed(const Error& error) {
+    const std::string request_id = make_id("req", deps_.clock.now(), deps_.rng);
+    return error_response(error, "/v1", request_id, "");
+}
+
+void GatewayHttp::count(const Route* route, std::string_view verb, int status) {
+    static auto& family =
+        runtime::counter_family("quire_http_requests_total", "Requests by route and status.");
+    // The path of an unknown route comes from outside and must not become a label.
+    family
+        .Add({{"service", "gateway"},
+              {"route", route == nullptr ? "unknown" : std::string(route->path)},
+              {"method", route == nullptr ? "unknown" : std::string(verb)},
+              {"code", std::to_string(status)}})
+        .Increment();
+}
+
+}  // namespace quire::gateway

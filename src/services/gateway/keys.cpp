@@ -1,0 +1,125 @@
+#include "runtime/config/values.hpp"
+#include "runtime/http/url.hpp"
+#include "services/gateway/gateway_api.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 3> kFields{"name", "scopes", "expires_at"};
+
+Error bad(std::string param, std::string_view wanted) {
+    return Error(ErrorCode::kInvalidValue, fmt::format("{} must be {}", param, wanted))
+        .with_param(std::move(param));
+}
+
+Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body) {
+    for (const auto& member : body) {
+        const std::string_view key(member.key().data(), member.key().size());
+        if (std::find(kFields.begin(), kFields.end(), key) == kFields.end()) {
+            return Error(ErrorCode::kUnsupportedParameter,
+                         fmt::format("unknown field '{}'; the fields are {}", key,
+                                     fmt::join(kFields, ", ")))
+                .with_param(std::string(key));
+        }
+    }
+    auth::v1::CreateKeyRequest request;
+    const json::value* name = runtime::find_member(body, "name");
+    if (name == nullptr) {
+        return Error(ErrorCode::kMissingRequiredParameter, "'name' is required").with_param("name");
+    }
+    if (!name->is_string()) return bad("name", "a string");
+    request.set_name(std::string(runtime::text_member(body, "name")));
+    if (const json::value* scopes = runtime::find_member(body, "scopes")) {
+        if (!scopes->is_array()) return bad("scopes", "a list of strings");
+        for (const json::value& scope : scopes->get_array()) {
+            if (!scope.is_string()) return bad("scopes", "a list of strings");
+            request.add_scopes(std::string(scope.get_string()));
+        }
+    }
+    if (const json::value* expires = runtime::find_member(body, "expires_at")) {
+        const auto at = parse_rfc3339(runtime::text_member(body, "expires_at"));
+        if (!expires->is_string() || !at) {
+            return bad("expires_at", "a time such as 2027-01-31T00:00:00Z");
+        }
+        request.set_expires_at_us(at->micros);
+    }
+    return request;
+}
+
+json::value time_or_null(std::int64_t micros) {
+    if (micros == 0) return nullptr;
+    return json::value(to_rfc3339(Timestamp{micros}));
+}
+
+json::object key_json(const auth::v1::Key& key) {
+    json::object out;
+    out["id"] = key.id();
+    out["name"] = key.name();
+    json::array scopes;
+    for (const std::string& scope : key.scopes()) scopes.emplace_back(scope);
+    out["scopes"] = std::move(scopes);
+    out["last4"] = key.last4();
+    out["created_at"] = time_or_null(key.created_at_us());
+    out["expires_at"] = time_or_null(key.expires_at_us());
+    return out;
+}
+
+Result<common::v1::PageRequest> read_page(const http::RequestHead& head) {
+    common::v1::PageRequest page;
+    page.set_after(http::query_value(head.query, "after").value_or(""));
+    const auto limit = http::query_value(head.query, "limit");
+    if (!limit) return page;
+    const auto number = config::parse_integer(*limit);
+    if (!number || *number < 1 || *number > 1000) return bad("limit", "1 to 1000");
+    page.set_limit(static_cast<std::int32_t>(*number));
+    return page;
+}
+
+}  // namespace
+
+awaitable<Result<void>> GatewayApi::create_key(GatewayCall& call) {
+    const auto request = read_key_request(*call.body);
+    if (!request) co_return request.error();
+    const auto authorized = call.authorize();
+    if (!authorized) co_return authorized.error();
+    QUIRE_CO_TRY(const auto created, ports_.auth->create_key(call.ctx, *request));
+    json::object body = key_json(created.key());
+    body["key"] = created.secret();
+    std::string text = json::serialize(body);
+    co_return co_await call.respond_json(201, std::move(text));
+}
+
+awaitable<Result<void>> GatewayApi::list_keys(GatewayCall& call) {
+    auth::v1::ListKeysRequest request;
+    auto page = read_page(call.exchange.head());
+    if (!page) co_return page.error();
+    *request.mutable_page() = *std::move(page);
+    const auto authorized = call.authorize();
+    if (!authorized) co_return authorized.error();
+    QUIRE_CO_TRY(const auto listed, ports_.auth->list_keys(call.ctx, request));
+    json::array data;
+    for (const auto& key : listed.keys()) {
+        json::object item = key_json(key);
+        item["revoked_at"] = time_or_null(key.revoked_at_us());
+        data.push_back(std::move(item));
+    }
+    json::object body;
+    body["data"] = std::move(data);
+    body["has_more"] = listed.has_more();
+    std::string text = json::serialize(body);
+    co_return co_await call.respond_json(200, std::move(text));
+}
+
+awaitable<Result<void>> GatewayApi::revoke_key(GatewayCall& call) {
+    const auto authorized = call.authorize();
+    if (!authorized) co_return authorized.error();
+    auth::v1::RevokeKeyRequest request;
+    request.set_id(http::percent_decode(call.path_parameter).value_or(""));
+    QUIRE_CO_TRY([[maybe_unused]] const auto revoked, ports_.auth->revoke_key(call.ctx, request));
+    principals_.forget(request.id());
+    co_return co_await call.respond_json(204, "");
+}
+
+}  // namespace quire::gateway

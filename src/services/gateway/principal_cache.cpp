@@ -1,0 +1,65 @@
+#include "services/gateway/principal_cache.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+namespace quire::gateway {
+
+awaitable<Result<std::shared_ptr<const rpc::Principal>>> PrincipalCache::find(
+    const rpc::CallContext& ctx, std::string_view key) {
+    const KeyHash hash = hash_of(key);
+    if (auto known = look_up(hash)) co_return known;
+    auth::v1::AuthenticateRequest request;
+    request.set_key(std::string(key));
+    const auto found = co_await auth_->authenticate(ctx, request);
+    if (!found) co_return found.error();
+    const auto& message = found->principal();
+    auto principal = std::make_shared<rpc::Principal>();
+    principal->org_id = message.org_id();
+    principal->project_id = message.project_id();
+    principal->user_id = message.user_id();
+    principal->key_id = message.key_id();
+    principal->scopes.assign(message.scopes().begin(), message.scopes().end());
+    keep(hash, principal, Timestamp{found->expires_at_us()});
+    co_return std::shared_ptr<const rpc::Principal>(std::move(principal));
+}
+
+void PrincipalCache::forget(std::string_view key_id) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_,
+                  [&](const auto& entry) { return entry.second.principal->key_id == key_id; });
+}
+
+PrincipalCache::KeyHash PrincipalCache::hash_of(std::string_view key) {
+    KeyHash hash{};
+    static_assert(sizeof hash == SHA256_DIGEST_LENGTH);
+    SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(),
+           reinterpret_cast<unsigned char*>(hash.data()));
+    return hash;
+}
+
+std::shared_ptr<const rpc::Principal> PrincipalCache::look_up(const KeyHash& hash) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(hash);
+    if (found == entries_.end()) return nullptr;
+    if (found->second.valid_until > clock_.steady()) return found->second.principal;
+    entries_.erase(found);
+    return nullptr;
+}
+
+void PrincipalCache::keep(const KeyHash& hash, std::shared_ptr<const rpc::Principal> principal,
+                          Timestamp expires_at) {
+    using std::chrono::microseconds;
+    microseconds age = age_max_;
+    if (expires_at.micros != 0) age = std::min(age, expires_at - clock_.now());
+    const SteadyTime now = clock_.steady();
+    const std::lock_guard lock(mutex_);
+    if (entries_.size() >= kEntriesMax) {
+        std::erase_if(entries_, [&](const auto& entry) { return entry.second.valid_until <= now; });
+        if (entries_.size() >= kEntriesMax) entries_.clear();
+    }
+    entries_.insert_or_assign(hash, Entry{std::move(principal), now + age});
+}
+
+}  // namespace quire::gateway
