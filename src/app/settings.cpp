@@ -26,6 +26,8 @@ OptionTable<LimitSettings> limits_table() {
     t.duration("between_tokens", &L::between_tokens, 10ms, 1h,
                "Longest silence within a provider's answer.");
     t.duration("queue_wait", &L::queue_wait, 0ms, 1h, "Longest wait for a place at a model.");
+    t.duration("keep_alive", &L::keep_alive, 10ms, 1h,
+               "Silence after which a stream gets a comment, so that proxies keep it open.");
     t.integer("retries", &L::retries, 0, 10,
               "Retries of one request in all, only before the first content.");
     t.integer("body_bytes", &L::body_bytes, 1024, 1 << 30, "Largest request body.");
@@ -109,6 +111,7 @@ gateway::GatewayConfig Settings::gateway_config() const {
     config.body_bytes_max = limits.body_bytes;
     config.request_deadline = limits.request_deadline;
     config.retries = limits.retries;
+    config.keep_alive = limits.keep_alive;
     config.http.connections_max = static_cast<std::size_t>(limits.connections);
     config.http.header_timeout = limits.header_timeout;
     config.http.idle_timeout = limits.idle_timeout;

@@ -16,6 +16,7 @@ struct LimitSettings {
     std::chrono::milliseconds first_token{60'000};
     std::chrono::milliseconds between_tokens{60'000};
     std::chrono::milliseconds queue_wait{30'000};
+    std::chrono::milliseconds keep_alive{10'000};
     std::int64_t retries = 2;
     std::int64_t body_bytes = 10 * 1024 * 1024;
     std::int64_t connections = 20'000;

@@ -51,7 +51,8 @@ Connection::Connection(asio::io_context& loop, Socket socket, std::shared_ptr<Se
       writable_(loop.get_executor()),
       io_deadline_(loop, [this] { close(); }),
       write_deadline_(loop, [this] { close(); }),
-      request_deadline_(loop, [this] { cancel_handler(CancelReason::kDeadline); }) {
+      request_deadline_(loop, [this] { cancel_handler(CancelReason::kDeadline); }),
+      silence_(loop, [this] { send_keep_alive(); }) {
     error_code ec;
     socket_.non_blocking(true, ec);
 }
@@ -70,6 +71,7 @@ awaitable<bool> Connection::serve_one() {
     parser_->body_limit(boost::none);
     reason_ = CancelReason::kNone;
     is_answered_ = is_streaming_ = is_chunked_ = is_cut_ = false;
+    head_bytes_ = 0;
     const bool has_head = co_await read_head();
     if (!has_head) co_return false;
 
@@ -78,9 +80,12 @@ awaitable<bool> Connection::serve_one() {
     start_read();
     co_await run_handler();
     request_deadline_.clear();
+    silence_.clear();
+    keep_alive_interval_ = {};
     is_handling_ = false;
     server_->active.fetch_sub(1);
 
+    if (is_streaming_) is_cut_ = true;  // the handler left it without an end
     if (is_cut_) flush();
     if (is_cut_ || read_error_ || !is_answered_) co_return false;
     if (parser_->is_done() && keeps_alive()) co_return true;
@@ -190,29 +195,42 @@ Result<void> Connection::parse_some() {
         const std::string_view raw(in_.data() + in_begin_, in_end_ - in_begin_);
         const std::size_t used = parser_->put(asio::buffer(raw.data(), raw.size()), ec);
         in_begin_ += used;
-        if (ec == beast_http::error::need_more) return {};
-        if (ec == beast_http::error::header_limit) {
-            return Error(ErrorCode::kRequestTooLarge,
-                         fmt::format("the headers are over {} bytes or 100 fields",
-                                     server_->limits.header_bytes_max));
+        if (!had_head) {
+            const auto plain = check_raw_head(raw.substr(0, used));
+            if (!plain) return plain.error();
         }
+        if (ec == beast_http::error::need_more) return {};
+        if (ec == beast_http::error::header_limit) return headers_too_large();
         if (ec) {
             return Error(ErrorCode::kInvalidValue,
                          fmt::format("not a valid HTTP/1.1 request: {}", ec.message()));
         }
-        if (!had_head && parser_->is_header_done()) return check_framing(raw.substr(0, used));
+        if (!had_head && parser_->is_header_done()) return check_framing();
         if (used == 0) return {};
     }
     return {};
 }
 
-/// What two parsers could read differently is refused (request smuggling).
-Result<void> Connection::check_framing(std::string_view raw_head) const {
-    const Headers& headers = parser_->headers;
-    if (raw_head.find("\n ") != std::string_view::npos ||
-        raw_head.find("\n\t") != std::string_view::npos) {
+Error Connection::headers_too_large() const {
+    return {ErrorCode::kRequestTooLarge, fmt::format("the headers are over {} bytes or 100 fields",
+                                                     server_->limits.header_bytes_max)};
+}
+
+/// The parser takes a head field by field as it comes, and applies its limit to the rest only; its
+/// steps end between fields, so that a fold is never cut.
+Result<void> Connection::check_raw_head(std::string_view parsed) {
+    head_bytes_ += parsed.size();
+    if (head_bytes_ > server_->limits.header_bytes_max) return headers_too_large();
+    if (parsed.find("\n ") != std::string_view::npos ||
+        parsed.find("\n\t") != std::string_view::npos) {
         return Error(ErrorCode::kInvalidValue, "folded header lines are not allowed");
     }
+    return {};
+}
+
+/// What two parsers could read differently is refused (request smuggling).
+Result<void> Connection::check_framing() const {
+    const Headers& headers = parser_->headers;
     const bool has_encoding = headers.contains("transfer-encoding");
     if (has_encoding && headers.contains("content-length")) {
         return Error(ErrorCode::kInvalidValue,
@@ -220,6 +238,9 @@ Result<void> Connection::check_framing(std::string_view raw_head) const {
     }
     if (has_encoding && !equals_ignoring_case(headers.find("transfer-encoding"), "chunked")) {
         return Error(ErrorCode::kInvalidValue, "the only transfer-encoding taken is chunked");
+    }
+    if (has_encoding && parser_->version < 11) {
+        return Error(ErrorCode::kInvalidValue, "HTTP/1.0 has no transfer-encoding");
     }
     if (parser_->version >= 11 && headers.count("host") != 1) {
         return Error(ErrorCode::kInvalidValue, "an HTTP/1.1 request has exactly one host header");
@@ -287,7 +308,7 @@ void Connection::append_head(const Response& response, std::optional<std::size_t
 }
 
 void Connection::append_chunk(std::string_view bytes) {
-    if (bytes.empty()) return;
+    if (bytes.empty() || is_head()) return;
     if (is_chunked_) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", bytes.size());
     out_ += bytes;
     if (is_chunked_) out_ += "\r\n";
@@ -297,32 +318,56 @@ awaitable<Result<void>> Connection::respond(Response response) {
     QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
     is_answered_ = true;
     append_head(response, response.body.size());
-    out_ += response.body;
+    if (!is_head()) out_ += response.body;
     flush();
     co_return co_await wait_for_room(0);
 }
 
 awaitable<Result<void>> Connection::begin_stream(Response head) {
     QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
+    open_stream(head);
+    flush_at_end_of_turn();
+    co_return co_await wait_for_room(kUnsentBytesMax);
+}
+
+void Connection::open_stream(const Response& head) {
     is_answered_ = is_streaming_ = true;
     is_chunked_ = parser_->version >= 11;
     append_head(head, std::nullopt);
     append_chunk(head.body);
-    flush_at_end_of_turn();
-    co_return co_await wait_for_room(kUnsentBytesMax);
+}
+
+void Connection::keep_alive(std::chrono::milliseconds interval, Response head,
+                            std::string comment) {
+    keep_alive_interval_ = interval;
+    keep_alive_head_ = std::move(head);
+    keep_alive_comment_ = std::move(comment);
+    silence_.expire_after(interval);
+}
+
+void Connection::send_keep_alive() {
+    if (!is_handling_ || has_write_failed_) return;
+    if (!is_answered_) open_stream(keep_alive_head_);
+    // A peer that takes nothing gets no more to take.
+    if (unsent() < kUnsentBytesMax) append_chunk(keep_alive_comment_);
+    flush();
+    silence_.expire_after(keep_alive_interval_);
 }
 
 awaitable<Result<void>> Connection::write(std::string_view bytes) {
     append_chunk(bytes);
     flush_at_end_of_turn();
+    if (keep_alive_interval_.count() > 0) silence_.expire_after(keep_alive_interval_);
     co_return co_await wait_for_room(kUnsentBytesMax);
 }
 
 awaitable<Result<void>> Connection::finish_stream() {
-    if (is_chunked_) {
-        out_ += "0\r\n\r\n";
-    } else {
+    silence_.clear();
+    is_streaming_ = false;
+    if (!is_chunked_) {
         is_cut_ = true;  // the end of the connection is the end of the body
+    } else if (!is_head()) {
+        out_ += "0\r\n\r\n";
     }
     flush();
     co_return co_await wait_for_room(0);

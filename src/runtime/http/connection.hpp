@@ -50,6 +50,8 @@ public:
     awaitable<Result<void>> begin_stream(Response head) override;
     awaitable<Result<void>> write(std::string_view bytes) override;
     awaitable<Result<void>> finish_stream() override;
+    void keep_alive(std::chrono::milliseconds interval, Response head,
+                    std::string comment) override;
     void cut_stream() override { is_cut_ = true; }
     bool is_answered() const override { return is_answered_; }
     void set_deadline(SteadyTime when) override { request_deadline_.expire_at(when); }
@@ -69,10 +71,16 @@ private:
     void on_read(boost::system::error_code ec, std::size_t bytes);
     /// Feeds what was read to the parser; an Error for anything malformed.
     Result<void> parse_some();
-    Result<void> check_framing(std::string_view raw_head) const;
+    Result<void> check_raw_head(std::string_view parsed);
+    Result<void> check_framing() const;
+    Error headers_too_large() const;
+    /// To HEAD goes the answer to GET without its body.
+    bool is_head() const { return parser_->method == "HEAD"; }
     void split_target();
     void cancel_handler(CancelReason reason);
     void close();
+    void open_stream(const Response& head);
+    void send_keep_alive();
     void append_head(const Response& response, std::optional<std::size_t> length);
     void append_chunk(std::string_view bytes);
     bool keeps_alive() const;
@@ -108,14 +116,19 @@ private:
     runtime::Wakeup writable_;
 
     std::optional<RequestParser> parser_;
+    std::size_t head_bytes_ = 0;  ///< parsed so far
     RequestHead head_;
     runtime::Deadline io_deadline_;       ///< closes the connection
     runtime::Deadline write_deadline_;    ///< closes the connection
     runtime::Deadline request_deadline_;  ///< cancels the handler
+    runtime::Deadline silence_;           ///< sends a keep-alive
+    std::chrono::milliseconds keep_alive_interval_{0};
+    Response keep_alive_head_;
+    std::string keep_alive_comment_;
     CancelReason reason_ = CancelReason::kNone;
     bool is_handling_ = false;
     bool is_answered_ = false;
-    bool is_streaming_ = false;
+    bool is_streaming_ = false;  ///< begun and not finished
     bool is_chunked_ = false;
     bool is_cut_ = false;
 };

@@ -66,6 +66,10 @@ public:
     /// Waits until the peer has taken the bytes before (its slowness is ours).
     virtual awaitable<Result<void>> write(std::string_view bytes) = 0;
     virtual awaitable<Result<void>> finish_stream() = 0;
+    /// From now on, whenever `interval` passes without a write, `comment` is sent as a chunk; the
+    /// first time an unanswered exchange begins its stream with `head`. Ends with the exchange.
+    virtual void keep_alive(std::chrono::milliseconds interval, Response head,
+                            std::string comment) = 0;
     /// Ends a stream so that the peer sees it was cut: no last chunk, connection closed.
     virtual void cut_stream() = 0;
 

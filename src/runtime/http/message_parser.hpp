@@ -27,17 +27,21 @@ protected:
 
     void on_field_impl(beast_http::field, string_view name, string_view value,
                        error_code& ec) override {
+        // Fields after a chunked body are dropped: nobody checked them, and views into the headers
+        // are in use by then.
+        if (this->is_header_done()) return;
         if (headers.size() >= kFieldsMax) {
             ec = beast_http::error::header_limit;
             return;
         }
         headers.add({name.data(), name.size()}, {value.data(), value.size()});
     }
-    void on_header_impl(error_code& /*ec*/) override {}
-    void on_body_init_impl(boost::optional<std::uint64_t> const& length,
-                           error_code& /*ec*/) override {
+    void on_header_impl(error_code& /*ec*/) override {
+        const auto length = beast_http::basic_parser<isRequest>::content_length();
         if (length) content_length = *length;
     }
+    void on_body_init_impl(boost::optional<std::uint64_t> const& /*length*/,
+                           error_code& /*ec*/) override {}
     std::size_t on_body_impl(string_view bytes, error_code& /*ec*/) override {
         body.append(bytes.data(), bytes.size());
         return bytes.size();

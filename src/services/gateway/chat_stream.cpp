@@ -1,5 +1,7 @@
 #include "services/gateway/chat_stream.hpp"
 
+#include "runtime/sse.hpp"
+
 namespace quire::gateway {
 
 awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
@@ -17,12 +19,26 @@ awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
 }
 
 awaitable<Result<void>> ChatStream::start(const common::v1::Started& started) {
-    http::Response head;
-    head.content_type = "text/event-stream; charset=utf-8";
-    head.headers = {{"cache-control", "no-cache, no-transform"}, {"x-accel-buffering", "no"}};
-    call_.add_headers(head, started.steps());
-    writer_.append_role(head.body);
-    co_return co_await call_.exchange.begin_stream(std::move(head));
+    http::Response response = head(started.steps());
+    writer_.append_role(response.body);
+    // A keep-alive may have sent the 200 before.
+    if (call_.exchange.is_answered()) co_return co_await call_.exchange.write(response.body);
+    co_return co_await call_.exchange.begin_stream(std::move(response));
+}
+
+void ChatStream::keep_alive(std::chrono::milliseconds interval) {
+    std::string comment;
+    runtime::append_sse_comment(comment, "keepalive");
+    call_.exchange.keep_alive(interval, head({}), std::move(comment));
+}
+
+http::Response ChatStream::head(
+    const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const {
+    http::Response response;
+    response.content_type = "text/event-stream; charset=utf-8";
+    response.headers = {{"cache-control", "no-cache, no-transform"}, {"x-accel-buffering", "no"}};
+    call_.add_headers(response, steps);
+    return response;
 }
 
 awaitable<Result<void>> ChatStream::finish() { co_return co_await call_.exchange.finish_stream(); }

@@ -14,11 +14,14 @@ public:
         : call_(call), writer_(identity, has_usage), has_usage_(has_usage) {}
 
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
+    /// Sends the 200 and a comment when `interval` passes without anything to say.
+    void keep_alive(std::chrono::milliseconds interval);
     /// After the last event.
     awaitable<Result<void>> finish();
 
 private:
     awaitable<Result<void>> start(const common::v1::Started& started);
+    http::Response head(const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 
     GatewayCall& call_;
     ChunkWriter writer_;

@@ -60,6 +60,7 @@ awaitable<Result<void>> GatewayApi::create_chat_completion(GatewayCall& call) {
 
     if (wish->is_streamed) {
         ChatStream stream(call, identity, wish->has_usage);
+        stream.keep_alive(config_.keep_alive);
         const auto done = co_await ports_.prompts->chat(call.ctx, chat, stream);
         if (!done) co_return done.error();
         co_return co_await stream.finish();

@@ -46,8 +46,9 @@ public:
         std::shared_ptr<auth::Auth> auth;
         std::shared_ptr<prompts::Prompts> prompts;
     };
-    GatewayApi(Ports ports, const Clock& clock, PrincipalCache& principals)
-        : ports_(std::move(ports)), clock_(clock), principals_(principals) {}
+    GatewayApi(Ports ports, const GatewayConfig& config, const Clock& clock,
+               PrincipalCache& principals)
+        : ports_(std::move(ports)), config_(config), clock_(clock), principals_(principals) {}
 
     awaitable<Result<void>> create_chat_completion(GatewayCall& call);
     awaitable<Result<void>> list_models(GatewayCall& call);
@@ -58,6 +59,7 @@ public:
 
 private:
     Ports ports_;
+    GatewayConfig config_;
     const Clock& clock_;
     PrincipalCache& principals_;
 };

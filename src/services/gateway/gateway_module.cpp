@@ -11,7 +11,7 @@ public:
         : wiring_(wiring),
           config_(wiring.settings<GatewayConfig>()),
           principals_(ports.auth, wiring.clock(), config_.key_cache),
-          api_(std::move(ports), wiring.clock(), principals_),
+          api_(std::move(ports), config_, wiring.clock(), principals_),
           http_({api_, principals_, wiring.methods(), wiring.clock(), wiring.rng()}, config_),
           server_(
               wiring.loops(), "gateway", config_.http,
