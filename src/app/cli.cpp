@@ -146,8 +146,9 @@ private:
         std::optional<std::string> file;
         if (!options_.config_file.empty()) file = options_.config_file;
         auto settings = load_settings(file, environment);
-        auto usable = check_use_name(use_);
-        if (settings && usable && use_.empty()) {
+        Result<void> usable;
+        if (use_) usable = check_use(*use_, environment_);
+        if (settings && usable && !use_) {
             providers::ModelCatalog catalog = settings->catalog();
             usable = providers::complete_catalog(catalog);
         }
@@ -167,7 +168,7 @@ private:
     std::string data_;
     std::string listen_;
     std::string admin_;
-    std::string use_;
+    std::optional<std::string> use_;
     SimOptions sim_;
     std::string method_;
     std::string body_ = "{}";

@@ -43,7 +43,12 @@ int print_config_command(const GlobalOptions& options, const config::Environment
     const auto settings = load_checked(options, environment);
     if (!settings) return refuse(settings.error());
     std::string text;
-    settings_table().print(*settings, text, 0);
+    if (options.is_json) {
+        settings_table().print_json(*settings, text);
+        text += '\n';
+    } else {
+        settings_table().print(*settings, text, 0);
+    }
     fmt::print("{}", text);
     return kDone;
 }

@@ -79,20 +79,27 @@ Result<std::vector<std::string>> list_models(const KnownUpstream& known, const S
 
 }  // namespace
 
-Result<void> check_use_name(const std::string& use) {
-    if (use.empty() || find_known(use) != nullptr) return {};
-    std::vector<std::string_view> names;
-    for (const KnownUpstream& known : kKnown) names.push_back(known.name);
-    return Error(
-        ErrorCode::kUnsupportedValue,
-        fmt::format("--use '{}' is unknown; the names are {}", use, fmt::join(names, ", ")));
+Result<void> check_use(const std::string& use, const config::Environment& environment) {
+    const KnownUpstream* known = find_known(use);
+    if (known == nullptr) {
+        std::vector<std::string_view> names;
+        for (const KnownUpstream& one : kKnown) names.push_back(one.name);
+        return Error(
+            ErrorCode::kUnsupportedValue,
+            fmt::format("--use '{}' is unknown; the names are {}", use, fmt::join(names, ", ")));
+    }
+    if (known->key_variable.empty()) return {};
+    const auto key =
+        config::resolve_secret(fmt::format("env:{}", known->key_variable), environment);
+    if (!key) return Error(key.error()).in("--use " + use);
+    return {};
 }
 
 Result<providers::ModelCatalog> catalog_for(const std::string& use,
                                             const providers::ModelCatalog& configured,
                                             const config::Environment& environment,
                                             runtime::EventLoops& loops) {
-    const auto checked = check_use_name(use);
+    const auto checked = check_use(use, environment);
     if (!checked) return checked.error();
     const KnownUpstream& known = *find_known(use);
     providers::ProviderConfig provider;

@@ -18,8 +18,8 @@ Result<providers::ModelCatalog> catalog_for(const std::string& use,
                                             const config::Environment& environment,
                                             runtime::EventLoops& loops);
 
-/// Fails like catalog_for for a name that nobody knows, before anything is started.
-Result<void> check_use_name(const std::string& use);
+/// Fails like catalog_for for an unknown name and an unset variable, before anything is started.
+Result<void> check_use(const std::string& use, const config::Environment& environment);
 
 /// What could be used, by its key variable or a listening local port; only named, never called.
 std::vector<std::string> find_hints(const config::Environment& environment);

@@ -9,6 +9,7 @@
 #include "runtime/http/problem.hpp"
 #include "runtime/json.hpp"
 #include "runtime/log.hpp"
+#include "runtime/metrics.hpp"
 #include "runtime/rpc/json_dispatcher.hpp"
 #include "services/gateway/gateway_module.hpp"
 
@@ -101,6 +102,10 @@ Result<void> Process::start(const config::Environment& environment) {
     wiring_.set_settings(options_.settings.inference_config(std::move(catalog)));
     const auto built = build_modules();
     if (!built) return built;
+    runtime::gauge_family("quire_build_info", "1, labelled with the running version.")
+        .Add({{"version", QUIRE_VERSION}})
+        .Set(1);
+    runtime::live_tasks();
     QUIRE_TRY(first_key_, wiring_.first_run.prepare());
     for (const auto& module : modules_) {
         const auto started = module->start();
@@ -113,8 +118,8 @@ Result<void> Process::start(const config::Environment& environment) {
 
 Result<providers::ModelCatalog> Process::make_catalog(const config::Environment& environment) {
     providers::ModelCatalog catalog = options_.settings.catalog();
-    if (!options_.use.empty()) {
-        QUIRE_TRY(catalog, catalog_for(options_.use, catalog, environment, loops_));
+    if (options_.use) {
+        QUIRE_TRY(catalog, catalog_for(*options_.use, catalog, environment, loops_));
     } else if (catalog.providers.empty()) {
         for (const std::string& hint : find_hints(environment)) {
             fmt::print(stderr, "{}\n", hint);

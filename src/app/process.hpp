@@ -13,7 +13,7 @@ namespace quire::app {
 struct UpOptions {
     std::filesystem::path data;
     Settings settings;
-    std::string use;  ///< "" or a name of --use
+    std::optional<std::string> use;  ///< a name of --use
     bool is_json = false;
 };
 

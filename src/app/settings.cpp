@@ -97,6 +97,10 @@ Result<Settings> load_settings(const std::optional<std::string>& file,
         }
         const std::string text{std::istreambuf_iterator<char>(stream), {}};
         QUIRE_TRY(root, config::parse_yaml(text, *file));
+        if (root.kind != config::Node::Kind::kMap) {
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("{}: expected a map of settings", *file));
+        }
     }
     config::overlay_environment(root, environment, kReserved);
     Settings settings;

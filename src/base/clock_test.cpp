@@ -9,9 +9,7 @@ using std::chrono::microseconds;
 
 TEST(Rfc3339, WrittenTimesReadBackTheSame) {
     for (const std::int64_t micros : {
-             std::int64_t{0},
-             std::int64_t{1},
-             std::int64_t{999'999},
+             std::int64_t{0}, std::int64_t{1}, std::int64_t{999'999},
              std::int64_t{-1},                           // the last of 1969
              std::int64_t{951'782'400'000'000},          // 2000-02-29
              std::int64_t{1'795'459'142'000'123},        // 2026-11-23
@@ -56,13 +54,13 @@ TEST(Rfc3339, RefusesEverythingElse) {
     for (const std::string_view bad : {
              "",
              "2026-11-23",
-             "2026-11-23T18:39:02",          // no zone
-             "2026-11-23T18:39:02.Z",        // a point without digits
+             "2026-11-23T18:39:02",    // no zone
+             "2026-11-23T18:39:02.Z",  // a point without digits
              "2026-11-23T18:39:02.1234567890Z",
              "2026-11-23T18:39Z",
              "2026-13-01T00:00:00Z",
              "2026-00-01T00:00:00Z",
-             "2026-02-29T00:00:00Z",         // no leap year
+             "2026-02-29T00:00:00Z",  // no leap year
              "2026-11-31T00:00:00Z",
              "2026-11-23T24:00:00Z",
              "2026-11-23T18:60:00Z",

@@ -103,6 +103,9 @@ public:
     /// The detail named `key`, or "" when there is none.
     std::string_view detail(std::string_view key) const;
 
+    void add_detail(std::string key, std::string value) {
+        details_.emplace_back(std::move(key), std::move(value));
+    }
     Error&& with_retry_after(std::chrono::milliseconds after) && {
         retry_after_ = after;
         return std::move(*this);

@@ -18,8 +18,7 @@ TEST(ErrorCatalogue, NamesAreUniqueAndLeadBack) {
 
 TEST(ErrorCatalogue, NamesAreSnakeCase) {
     for (const ErrorRow& row : error_catalogue()) {
-        EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"),
-                  std::string_view::npos)
+        EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos)
             << row.name;
     }
 }

@@ -33,13 +33,13 @@ TEST(CostOf, RoundsUpOnceOverAllLines) {
     };
     for (const Row& row : {
              Row{{{{0, 150'000}, {0, 600'000}}}, 0},
-             Row{{{{10, 150'000}, {0, 600'000}}}, 2},            // 1.5
-             Row{{{{1, 1}, {1, 1}}}, 1},                         // 0.000002, not 1 + 1
-             Row{{{{1'000'000, 7}, {0, 0}}}, 7},                 // exact: nothing is added
+             Row{{{{10, 150'000}, {0, 600'000}}}, 2},  // 1.5
+             Row{{{{1, 1}, {1, 1}}}, 1},               // 0.000002, not 1 + 1
+             Row{{{{1'000'000, 7}, {0, 0}}}, 7},       // exact: nothing is added
              Row{{{{1'000'000, 7}, {1, 1}}}, 8},
-             Row{{{{10, 150'000}, {20, 600'000}}}, 14},          // 1.5 + 12
+             Row{{{{10, 150'000}, {20, 600'000}}}, 14},  // 1.5 + 12
              Row{{{{kMax, 1'000'000}, {0, 0}}}, kMax},
-             Row{{{{kMax - 1, 1'000'000}, {1, 1}}}, kMax},       // rounded up to the last that fits
+             Row{{{{kMax - 1, 1'000'000}, {1, 1}}}, kMax},  // rounded up to the last that fits
          }) {
         EXPECT_EQ(cost_of(row.lines), Credits{row.micros});
     }

@@ -154,6 +154,22 @@ Result<void> read_content(const json::object& from, const std::string& where, Ch
     return {};
 }
 
+/// A function call of the usual fields, all of them text: nothing of it is lost when it is taken
+/// apart.
+bool is_plain_call(const json::object& call) {
+    constexpr std::array<std::string_view, 3> kCallKeys{"id", "type", "function"};
+    constexpr std::array<std::string_view, 2> kFunctionKeys{"name", "arguments"};
+    const auto is_text = [](const json::object& object, std::string_view key) {
+        const json::value* value = runtime::find_member(object, key);
+        return value == nullptr || value->is_string();
+    };
+    const json::value* function = runtime::find_member(call, "function");
+    return function != nullptr && function->is_object() && rest_of(call, kCallKeys).empty() &&
+           rest_of(function->get_object(), kFunctionKeys).empty() && is_text(call, "id") &&
+           is_text(call, "type") && is_text(function->get_object(), "name") &&
+           is_text(function->get_object(), "arguments");
+}
+
 Result<void> read_tool_calls(const json::object& from, const std::string& where, ChatMessage& to) {
     const json::value* calls = runtime::find_member(from, "tool_calls");
     if (calls == nullptr) return {};
@@ -164,13 +180,13 @@ Result<void> read_tool_calls(const json::object& from, const std::string& where,
         auto& out = *to.add_tool_calls();
         out.set_id(std::string(runtime::text_member(call, "id")));
         out.set_type(std::string(runtime::text_member(call, "type")));
-        const json::value* function = runtime::find_member(call, "function");
-        if (function == nullptr || !function->is_object()) {
+        if (!is_plain_call(call)) {
             out.set_raw_json(json::serialize(item));
             continue;
         }
-        out.set_name(std::string(runtime::text_member(function->get_object(), "name")));
-        out.set_arguments(std::string(runtime::text_member(function->get_object(), "arguments")));
+        const json::object& function = call.at("function").get_object();
+        out.set_name(std::string(runtime::text_member(function, "name")));
+        out.set_arguments(std::string(runtime::text_member(function, "arguments")));
     }
     return {};
 }
@@ -191,6 +207,12 @@ Result<void> read_message(const json::value& value, const std::string& where, Ch
         const bool is_empty_list = runtime::find_member(from, "content") != nullptr;
         if (is_empty_list) return bad(where + ".content", "a string or at least one part");
         return missing(where + ".content");
+    }
+    for (const std::string_view key : {"tool_call_id", "name"}) {
+        const json::value* text = runtime::find_member(from, key);
+        if (text != nullptr && !text->is_string()) {
+            return bad(fmt::format("{}.{}", where, key), "a string");
+        }
     }
     to.set_tool_call_id(std::string(runtime::text_member(from, "tool_call_id")));
     to.set_name(std::string(runtime::text_member(from, "name")));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 namespace quire::providers {
 namespace {
 
@@ -123,6 +126,21 @@ void write_limit(const ChatRequest& chat, const UpstreamBody& upstream, ObjectWr
     if (limit > 0) object.number(field, limit);
 }
 
+/// The extras without what is ours to write: of a field that comes twice each provider reads
+/// another one.
+std::string extras_of(const ChatRequest& chat, std::string_view limit_field) {
+    const std::string& extras = chat.extra_json();
+    const std::array<std::string, 3> ours{"stream", "stream_options", std::string(limit_field)};
+    const bool is_clean = std::none_of(ours.begin(), ours.end(), [&](const std::string& name) {
+        return !name.empty() && extras.find('"' + name + '"') != std::string::npos;
+    });
+    if (is_clean) return extras;
+    auto parsed = runtime::parse_json(extras);
+    if (!parsed || !parsed->is_object()) return "";
+    for (const std::string& name : ours) parsed->get_object().erase(name);
+    return json::serialize(*parsed);
+}
+
 }  // namespace
 
 std::string write_chat_request(const ChatRequest& chat, const UpstreamBody& upstream) {
@@ -155,7 +173,7 @@ std::string write_chat_request(const ChatRequest& chat, const UpstreamBody& upst
     if (!chat.response_format_json().empty()) {
         object.raw("response_format", chat.response_format_json());
     }
-    object.splice(chat.extra_json());
+    object.splice(extras_of(chat, upstream.max_tokens_field));
     object.raw("stream", "true");
     object.raw("stream_options", R"({"include_usage":true})");
     object.end();

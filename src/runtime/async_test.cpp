@@ -1,9 +1,9 @@
 #include "runtime/async.hpp"
 
-#include <gtest/gtest.h>
-
 #include "runtime/task_group.hpp"
 #include "tests/support/run_coroutine.hpp"
+
+#include <gtest/gtest.h>
 
 namespace quire::runtime {
 namespace {

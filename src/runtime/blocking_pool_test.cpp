@@ -1,14 +1,14 @@
 #include "runtime/blocking_pool.hpp"
 
-#include <gtest/gtest.h>
+#include "tests/support/run_coroutine.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
 #include <latch>
 #include <string>
 #include <thread>
-
-#include "tests/support/run_coroutine.hpp"
 
 namespace quire::runtime {
 namespace {

@@ -1,13 +1,13 @@
 #include "runtime/event_loops.hpp"
 
+#include "tests/support/run_coroutine.hpp"
+
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio/post.hpp>
 #include <set>
 #include <thread>
-
-#include "tests/support/run_coroutine.hpp"
 
 namespace quire::runtime {
 namespace {

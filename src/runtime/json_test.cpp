@@ -70,8 +70,7 @@ TEST(ParseJson, SaysWhereItStopped) {
     const auto value = parse_json("{\"a\":1} x");
 
     ASSERT_FALSE(value);
-    EXPECT_NE(value.error().message().find("byte 8"), std::string::npos)
-        << value.error().message();
+    EXPECT_NE(value.error().message().find("byte 8"), std::string::npos) << value.error().message();
 }
 
 TEST(ParseJson, RefusesInvalidUtf8) {
@@ -127,20 +126,23 @@ TEST(JsonString, EveryByteReadsBackTheSame) {
 }
 
 TEST(JsonString, ReplacesInvalidUtf8) {
-    EXPECT_EQ(text_of(json_string("a\xFF" "b")), "a\xEF\xBF\xBD" "b");
+    EXPECT_EQ(text_of(json_string("a\xFF"
+                                  "b")),
+              "a\xEF\xBF\xBD"
+              "b");
     EXPECT_EQ(text_of(json_string("\xED\xA0\x80")), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
     EXPECT_EQ(text_of(json_string("\xE2\x82")), "\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
 TEST(IsValidUtf8, KnowsTheEdgesOfRfc3629) {
-    for (const std::string_view good : {
-             "", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
-             "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    for (const std::string_view good :
+         {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+          "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
         EXPECT_TRUE(is_valid_utf8(good)) << good;
     }
-    for (const std::string_view bad : {
-             "\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE0\xA0", "\xED\xA0\x80",
-             "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"}) {
+    for (const std::string_view bad :
+         {"\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE0\xA0", "\xED\xA0\x80",
+          "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"}) {
         EXPECT_FALSE(is_valid_utf8(bad)) << bad;
     }
 }

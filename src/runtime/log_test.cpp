@@ -1,10 +1,10 @@
 #include "runtime/log.hpp"
 
+#include "runtime/json.hpp"
+
 #include <gtest/gtest.h>
 
 #include <limits>
-
-#include "runtime/json.hpp"
 
 namespace quire::runtime {
 namespace {

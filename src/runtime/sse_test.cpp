@@ -24,12 +24,8 @@ constexpr std::string_view kRecorded =
 
 std::vector<SseEvent> recorded_events() {
     return {
-        {"", "one", ""},
-        {"", "a\nb", ""},
-        {"ping", "{\"x\":\"\xE2\x82\xAC\"}", "7"},
-        {"", "", ""},
-        {"", " two blanks", ""},
-        {"", "[DONE]", ""},
+        {"", "one", ""}, {"", "a\nb", ""},        {"ping", "{\"x\":\"\xE2\x82\xAC\"}", "7"},
+        {"", "", ""},    {"", " two blanks", ""}, {"", "[DONE]", ""},
     };
 }
 
@@ -87,7 +83,8 @@ TEST(SseParser, IgnoresAnIdWithNul) {
 }
 
 TEST(SseParser, DropsAByteOrderMarkAtTheStartOnly) {
-    EXPECT_EQ(parse({"data: x\n\n\xEF\xBB\xBF" "data: y\n\ndata: z\n\n"}),
+    EXPECT_EQ(parse({"data: x\n\n\xEF\xBB\xBF"
+                     "data: y\n\ndata: z\n\n"}),
               (std::vector<SseEvent>{{"", "x", ""}, {"", "z", ""}}));
 }
 
@@ -99,8 +96,8 @@ TEST(SseParser, RefusesAnEventAboveTheLimit) {
     for (const Row& row : {
              Row{"one line without an end", std::string(101, 'x')},
              Row{"one line", "data: " + std::string(95, 'x') + "\n\n"},
-             Row{"many lines", "data: " + std::string(60, 'x') + "\ndata: " +
-                                   std::string(60, 'y') + "\n\n"},
+             Row{"many lines",
+                 "data: " + std::string(60, 'x') + "\ndata: " + std::string(60, 'y') + "\n\n"},
          }) {
         SseParser parser(100);
 
@@ -142,8 +139,7 @@ TEST(AppendSse, DataCannotForgeAField) {
         const std::string data = fmt::format("x{0}event: forged{0}{0}data: y", end);
         ASSERT_TRUE(append_sse(text, {"", data, ""}));
 
-        EXPECT_EQ(parse({text}),
-                  (std::vector<SseEvent>{{"", "x\nevent: forged\n\ndata: y", ""}}));
+        EXPECT_EQ(parse({text}), (std::vector<SseEvent>{{"", "x\nevent: forged\n\ndata: y", ""}}));
     }
 }
 

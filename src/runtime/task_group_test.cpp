@@ -1,13 +1,13 @@
 #include "runtime/task_group.hpp"
 
+#include "runtime/metrics.hpp"
+#include "tests/support/run_coroutine.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <stdexcept>
 #include <thread>
-
-#include "runtime/metrics.hpp"
-#include "tests/support/run_coroutine.hpp"
 
 namespace quire::runtime {
 namespace {
@@ -44,7 +44,9 @@ awaitable<void> call_shielded(TaskGroup& tasks, awaitable<Result<int>> work, std
 /// A loop that the test turns by hand, and tasks on it.
 class TaskGroupTest : public testing::Test {
 protected:
-    void spawn(awaitable<void> task) { tasks_.spawn(loop_.get_executor(), "task", std::move(task)); }
+    void spawn(awaitable<void> task) {
+        tasks_.spawn(loop_.get_executor(), "task", std::move(task));
+    }
     void turn() {
         loop_.restart();
         loop_.poll();

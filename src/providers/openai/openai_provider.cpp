@@ -38,9 +38,15 @@ awaitable<Result<Completion>> read_plain(http::ClientResponse& response, DeltaSi
     co_return reader.completion();
 }
 
-awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaSink& sink) {
+/// What counts as a sign of life is content, not bytes: a server that only sends comments has
+/// `first_token` and `between_tokens` like one that sends nothing.
+awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaSink& sink,
+                                          SteadyTime first_token_by,
+                                          std::chrono::milliseconds between_tokens) {
     AnswerReader reader;
     runtime::SseParser events(kEventMax);
+    const SystemClock clock;
+    response.expire_at(first_token_by);
     while (!reader.is_done()) {
         QUIRE_CO_TRY(const std::string_view bytes, response.read_some());
         if (bytes.empty()) break;
@@ -54,6 +60,7 @@ awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaS
                 const auto written = co_await sink.write(delta);
                 if (!written) co_return written.error();
             }
+            if (!reader.deltas().empty()) response.expire_at(clock.steady() + between_tokens);
         }
     }
     if (!reader.has_finished()) {
@@ -97,6 +104,7 @@ awaitable<Result<Completion>> OpenAiProvider::generate(const rpc::CallContext& c
                                                        const ProviderRequest& request,
                                                        DeltaSink& sink) {
     const http::ClientRequest call = make_request(ctx, request);
+    const SteadyTime first_token_by = SystemClock().steady() + request.timeouts.first_token;
     QUIRE_CO_TRY(auto response, client_.send(target_, call));
     if (response->status() != 200) co_return co_await refused(*response);
     sink.on_headers();
@@ -106,7 +114,8 @@ awaitable<Result<Completion>> OpenAiProvider::generate(const rpc::CallContext& c
         co_return Error(ErrorCode::kUpstreamError,
                         fmt::format("answered '{}' instead of JSON or an event stream", type));
     }
-    auto completion = co_await read_stream(*response, sink);
+    auto completion =
+        co_await read_stream(*response, sink, first_token_by, request.timeouts.between_tokens);
     if (completion) {
         const auto executor = co_await asio::this_coro::executor;
         draining_.spawn(executor, "read upstream to its end", read_to_end(std::move(response)));

@@ -89,9 +89,9 @@ Error to_error(const UpstreamRefusal& refusal, Timestamp now) {
                     ? fmt::format("the provider refused the request ({})", refusal.status)
                     : fmt::format("the provider refused the request: {}", message));
     if (!told.param.empty()) {
-        error = std::move(error).with_param(cleaned(told.param, refusal.secrets));
+        error.add_detail("param", cleaned(told.param, refusal.secrets));
     }
-    if (refusal.status == 422) error = std::move(error).with_detail("http_status", "422");
+    if (refusal.status == 422) error.add_detail("http_status", "422");
     return error;
 }
 

@@ -123,6 +123,7 @@ void overlay_environment(Node& root, const Environment& environment,
         *node = Node();
         node->kind = Node::Kind::kScalar;
         node->scalar = value;
+        node->variable = name;
     }
 }
 

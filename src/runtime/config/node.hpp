@@ -23,6 +23,7 @@ struct Node {
     struct Entry;
     std::vector<Entry> map;  ///< in the order of the file
     int line = 0;            ///< 1-based; 0: not from a file
+    std::string variable;    ///< the environment variable that set it, "" for a file's
 
     const Node* find(std::string_view key) const;
     Node& at_or_add(std::string_view key);

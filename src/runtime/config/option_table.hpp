@@ -3,6 +3,7 @@
 #include "runtime/config/node.hpp"
 #include "runtime/config/suggestion.hpp"
 #include "runtime/config/values.hpp"
+#include "runtime/json.hpp"
 
 #include <fmt/format.h>
 
@@ -107,12 +108,15 @@ public:
     }
     template <class Inner>
     void section(std::string name, Inner T::*field, OptionTable<Inner> table, std::string help) {
-        Option option{{name, "section", "", std::move(help)}, {}, {}, {}, {}};
+        Option option{{name, "section", "", std::move(help)}, {}, {}, {}, {}, {}};
         option.set = [field, table](T& t, const Node& node, const Environment& env) {
             return table.read(node, t.*field, env);
         };
         option.print = [field, table](const T& t, std::string& out, int indent) {
             table.print(t.*field, out, indent);
+        };
+        option.print_json = [field, table](const T& t, std::string& out) {
+            table.print_json(t.*field, out);
         };
         option.document = [table, name](std::vector<OptionDoc>& docs, const std::string& prefix) {
             table.document(docs, prefix + name + ".");
@@ -121,7 +125,7 @@ public:
     }
     template <class Inner>
     void map(std::string name, Named<Inner> T::*field, OptionTable<Inner> table, std::string help) {
-        Option option{{name, "map of names", "", std::move(help)}, {}, {}, {}, {}};
+        Option option{{name, "map of names", "", std::move(help)}, {}, {}, {}, {}, {}};
         option.set = [field, table](T& t, const Node& node,
                                     const Environment& env) -> Result<void> {
             for (const auto& [key, child] : node.map) {
@@ -137,6 +141,15 @@ public:
                 out += fmt::format("{:{}}{}:\n", "", indent, key);
                 table.print(inner, out, indent + 2);
             }
+        };
+        option.print_json = [field, table](const T& t, std::string& out) {
+            out += '{';
+            for (const auto& [key, inner] : t.*field) {
+                if (out.back() != '{') out += ',';
+                out += runtime::json_string(key) + ":";
+                table.print_json(inner, out);
+            }
+            out += '}';
         };
         option.document = [table, name](std::vector<OptionDoc>& docs, const std::string& prefix) {
             table.document(docs, prefix + name + ".NAME.");
@@ -156,6 +169,7 @@ public:
             const auto fits = check_kind(*option, child);
             if (!fits) return Error(fits.error()).in(key);
             const auto set = option->set(out, child, env);
+            if (!set && !child.variable.empty()) return Error(set.error()).in(child.variable);
             if (!set) return Error(set.error()).in(key);
         }
         return {};
@@ -173,6 +187,22 @@ public:
             if (inner.empty()) continue;
             out += fmt::format("{:{}}{}:\n{}", "", indent, option.doc.key, inner);
         }
+    }
+
+    /// The same as `print`, as a JSON object.
+    void print_json(const T& value, std::string& out) const {
+        char separator = '{';
+        for (const Option& option : options_) {
+            out += fmt::format("{}\"{}\":", std::exchange(separator, ','), option.doc.key);
+            if (!option.get) {
+                option.print_json(value, out);
+                continue;
+            }
+            const std::string& type = option.doc.type;
+            const bool is_raw = type == "integer" || type == "number" || type == "boolean";
+            out += is_raw ? option.get(value) : runtime::json_string(option.get(value));
+        }
+        out += '}';
     }
 
     void document(std::vector<OptionDoc>& docs, const std::string& prefix) const {
@@ -193,6 +223,7 @@ private:
         Set set;
         std::function<std::string(const T&)> get;  ///< scalars only
         std::function<void(const T&, std::string&, int)> print;
+        std::function<void(const T&, std::string&)> print_json;
         std::function<void(std::vector<OptionDoc>&, const std::string&)> document;
     };
 
@@ -201,6 +232,7 @@ private:
         options_.push_back({{std::move(name), std::move(type), "", std::move(help)},
                             std::move(set),
                             std::move(get),
+                            {},
                             {},
                             {}});
     }

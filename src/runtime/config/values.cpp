@@ -6,7 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 namespace quire::config {
 namespace {
@@ -88,9 +88,11 @@ Result<SecretSetting> resolve_secret(const std::string& reference, const Environ
     }
     if (reference.starts_with("file:")) {
         std::ifstream file(reference.substr(5));
-        std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+        std::ostringstream content;
+        content << file.rdbuf();  // unlike iterators, it does not throw at a folder
+        std::string text = std::move(content).str();
         while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-        if (!file.good() && text.empty()) {
+        if (text.empty()) {
             return Error(ErrorCode::kMissingRequiredParameter,
                          fmt::format("the file {} is missing or empty", reference.substr(5)));
         }

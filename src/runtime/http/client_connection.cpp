@@ -85,7 +85,7 @@ awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
         tcp::resolver resolver(loop_);
         const std::string port = std::to_string(url.port);
         auto [resolve_error, found] = co_await resolver.async_resolve(url.host, port, as_value);
-        if (resolve_error) co_return failed("resolve", resolve_error);
+        if (resolve_error || has_timed_out_) co_return failed("resolve", resolve_error);
         for (const auto& entry : found) endpoints.push_back(entry.endpoint());
     }
     for (const tcp::endpoint& endpoint : endpoints) {
@@ -130,6 +130,7 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
     const auto state = co_await asio::this_coro::cancellation_state;
     if (is_cancelled(state)) co_return cancelled_error();
     is_stale_ = false;
+    body_deadline_.reset();
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
     parser_->body_limit(boost::none);
@@ -159,8 +160,13 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
 awaitable<Result<std::string_view>> ClientConnection::read_body_some() {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (is_cancelled(state)) co_return cancelled_error();
-    deadline_.expire_after(between_bytes_);
+    if (body_deadline_) {
+        deadline_.expire_at(*body_deadline_);
+    } else {
+        deadline_.expire_after(between_bytes_);
+    }
     while (parser_->body.empty() && !parser_->is_done()) {
+        if (!malformed_.empty()) co_return Error(ErrorCode::kUpstreamError, malformed_);
         const auto read = co_await read_once();
         if (!read) co_return read.error();
         if (!*read) {
@@ -199,7 +205,7 @@ awaitable<Result<bool>> ClientConnection::read_once() {
     if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated) co_return false;
     if (ec) {
         is_stale_ = ec == asio::error::connection_reset && !parser_->got_some();
-        co_return failed("read", ec);
+        co_return failed("answer", ec);
     }
     in_end_ += bytes;
     while (in_begin_ != in_end_ && !parser_->is_done()) {
@@ -208,9 +214,11 @@ awaitable<Result<bool>> ClientConnection::read_once() {
         in_begin_ += used;
         if (ec == beast_http::error::need_more) break;
         if (ec) {
+            // What came before the fault is valid and is handed out first.
             is_broken_ = true;
-            co_return Error(ErrorCode::kUpstreamError,
-                            fmt::format("not a valid HTTP answer: {}", ec.message()));
+            malformed_ = fmt::format("not a valid HTTP answer: {}", ec.message());
+            if (!parser_->body.empty()) break;
+            co_return Error(ErrorCode::kUpstreamError, malformed_);
         }
         if (used == 0) break;
     }

@@ -37,6 +37,7 @@ public:
     /// Sends `text` and reads to the end of the answer's headers.
     awaitable<Result<void>> exchange(const std::string& text, const ClientTimeouts& timeouts);
     awaitable<Result<std::string_view>> read_body_some();
+    void expire_at(SteadyTime when) { body_deadline_ = when; }
 
     ResponseParser& parser() { return *parser_; }
     /// After a failed exchange: the peer had closed before it saw our request.
@@ -64,7 +65,9 @@ private:
     bool has_timed_out_ = false;
     bool is_stale_ = false;
     bool is_broken_ = false;
+    std::string malformed_;  ///< what was wrong with the framing, "" while it is fine
     std::chrono::milliseconds between_bytes_{0};
+    std::optional<SteadyTime> body_deadline_;
     std::optional<ResponseParser> parser_;
     std::vector<char> in_;
     std::size_t in_begin_ = 0;

@@ -88,7 +88,7 @@ awaitable<bool> Connection::serve_one() {
     if (is_streaming_) is_cut_ = true;  // the handler left it without an end
     if (is_cut_) flush();
     if (is_cut_ || read_error_ || !is_answered_) co_return false;
-    if (parser_->is_done() && keeps_alive()) co_return true;
+    if (parser_->is_done()) co_return keeps_alive();
     co_await linger();
     co_return false;
 }
@@ -138,6 +138,7 @@ awaitable<void> Connection::refuse(Error error) {
 /// A close with unread bytes in the socket would reset the connection, and the peer could lose the
 /// answer it has not read yet: so say that we are done, and read on for a moment.
 awaitable<void> Connection::linger() {
+    if (is_stopping_) co_return;
     error_code ec;
     socket_.shutdown(Socket::shutdown_send, ec);
     io_deadline_.expire_after(kLinger);
@@ -452,6 +453,7 @@ awaitable<void> Connection::accept_cancellation() {
 }
 
 void Connection::shut_down() {
+    is_stopping_ = true;
     if (is_handling_) {
         cancel_handler(CancelReason::kShutdown);
     } else {

@@ -127,6 +127,7 @@ private:
     std::string keep_alive_comment_;
     CancelReason reason_ = CancelReason::kNone;
     bool is_handling_ = false;
+    bool is_stopping_ = false;
     bool is_answered_ = false;
     bool is_streaming_ = false;  ///< begun and not finished
     bool is_chunked_ = false;

@@ -44,7 +44,7 @@ TEST(Headers, ClearingForgetsEveryField) {
 TEST(EqualsIgnoringCase, FoldsAsciiLettersOnly) {
     EXPECT_TRUE(equals_ignoring_case("aZ-9", "Az-9"));
     EXPECT_FALSE(equals_ignoring_case("a", "ab"));
-    EXPECT_FALSE(equals_ignoring_case("[", "{"));            // 0x5B and 0x7B, 32 apart
+    EXPECT_FALSE(equals_ignoring_case("[", "{"));                // 0x5B and 0x7B, 32 apart
     EXPECT_FALSE(equals_ignoring_case("\xC3\x84", "\xC3\xA4"));  // Ä and ä
 }
 

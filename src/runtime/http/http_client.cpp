@@ -75,6 +75,7 @@ public:
     int status() const override { return connection_->parser().status; }
     const Headers& headers() const override { return connection_->parser().headers; }
 
+    void expire_at(SteadyTime when) override { connection_->expire_at(when); }
     awaitable<Result<std::string_view>> read_some() override {
         auto bytes = co_await connection_->read_body_some();
         co_return bytes;

@@ -43,6 +43,8 @@ public:
     virtual ~ClientResponse() = default;
     virtual int status() const = 0;
     virtual const Headers& headers() const = 0;
+    /// Replaces the silence limit of the following reads by one moment: kUpstreamTimeout after it.
+    virtual void expire_at(std::chrono::steady_clock::time_point when) = 0;
     /// The next bytes of the body, valid until the next call; "" at its end. kUpstreamError when
     /// the connection is cut or the framing broken, kUpstreamTimeout when nothing came in time.
     virtual awaitable<Result<std::string_view>> read_some() = 0;

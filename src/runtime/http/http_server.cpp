@@ -63,6 +63,7 @@ private:
     std::mutex mutex_;
     std::condition_variable emptied_;
     std::list<Entry> connections_;
+    bool is_stopping_ = false;
 };
 
 Result<void> Server::Impl::listen_tcp(const HostPort& where) {
@@ -105,8 +106,7 @@ Result<void> Server::Impl::listen_unix(const std::string& path) {
 }
 
 template <class Acceptor>
-awaitable<void> Server::Impl::accept_loop([[maybe_unused]] std::shared_ptr<Impl> self,
-                                          Acceptor& acceptor) {
+awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self, Acceptor& acceptor) {
     while (acceptor.is_open()) {
         asio::io_context& loop = loops_.next();
         auto [ec, socket] = co_await acceptor.async_accept(loop, as_value);
@@ -121,16 +121,19 @@ awaitable<void> Server::Impl::accept_loop([[maybe_unused]] std::shared_ptr<Impl>
         if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) {
             socket.set_option(tcp::no_delay(true), ec);
         }
-        start(loop, Connection::Socket(std::move(socket)));
+        asio::post(loop, [this, self, &loop, accepted = std::move(socket)]() mutable {
+            start(loop, Connection::Socket(std::move(accepted)));
+        });
     }
 }
 
+/// On the connection's own loop, since its deadlines belong there.
 void Server::Impl::start(asio::io_context& loop, Connection::Socket socket) {
     auto connection = std::make_shared<Connection>(loop, std::move(socket), shared_);
     std::list<Entry>::iterator place;
     {
         const std::lock_guard lock(mutex_);
-        if (connections_.size() >= shared_->limits.connections_max) return;
+        if (is_stopping_ || connections_.size() >= shared_->limits.connections_max) return;
         place = connections_.insert(connections_.end(), {&loop, connection});
     }
     open_.Increment();
@@ -167,6 +170,10 @@ void Server::Impl::stop() {
     });
     accepting_.cancel();
     accepting_.join_blocking();
+    {
+        const std::lock_guard lock(mutex_);
+        is_stopping_ = true;
+    }
     on_each(&Connection::shut_down);
     std::unique_lock lock(mutex_);
     emptied_.wait(lock, [this] { return connections_.empty(); });

@@ -2,16 +2,17 @@
 // draining and stopping. What goes over it byte for byte is in connection_test.cpp.
 #include "runtime/http/http_server.hpp"
 
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <set>
-
+#include "base/clock.hpp"
 #include "runtime/http/http_client.hpp"
 #include "runtime/http/problem.hpp"
 #include "runtime/task_group.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
 
 namespace quire::http {
 namespace {
@@ -27,12 +28,12 @@ struct Sight {
     std::atomic<int> ended{0};
     std::atomic<CancelReason> reason{CancelReason::kNone};
     std::atomic<std::size_t> bytes_written{0};
-    std::atomic<SteadyTime::rep> end_time{0};
+    std::atomic<SteadyTime> end_time{SteadyTime()};
 };
 
 void note_end(Exchange& exchange, Sight& sight) {
     sight.reason = exchange.cancel_reason();
-    sight.end_time = std::chrono::steady_clock::now().time_since_epoch().count();
+    sight.end_time = std::chrono::steady_clock::now();
     ++sight.ended;
 }
 
@@ -217,12 +218,12 @@ TEST_P(HttpServer, CancelsTheHandlerOfAClientThatLeavesAStream) {
     serve([this](Exchange& exchange) { return pour(exchange, sight_); });
     auto response = begin();
 
-    const auto left = std::chrono::steady_clock::now().time_since_epoch();
+    const SteadyTime left = std::chrono::steady_clock::now();
     leave(std::move(response));
 
     ASSERT_TRUE(has_ended());
     EXPECT_EQ(sight_.reason.load(), CancelReason::kClientGone);
-    EXPECT_LT(SteadyTime::duration(sight_.end_time.load()) - left, 100ms);
+    EXPECT_LT(sight_.end_time.load() - left, 100ms);
     EXPECT_LT(sight_.bytes_written, kPiece * kPieces);
 }
 
@@ -235,14 +236,14 @@ TEST_P(HttpServer, CancelsTheHandlerOfAClientThatLeavesBeforeTheAnswer) {
                 fetch_to(client_, target_, request, is_cancelled));
     ASSERT_TRUE(has_begun());
 
-    const auto left = std::chrono::steady_clock::now().time_since_epoch();
+    const SteadyTime left = std::chrono::steady_clock::now();
     tasks.cancel();
     tasks.join_blocking();
 
     EXPECT_TRUE(is_cancelled);
     ASSERT_TRUE(has_ended());
     EXPECT_EQ(sight_.reason.load(), CancelReason::kClientGone);
-    EXPECT_LT(SteadyTime::duration(sight_.end_time.load()) - left, 100ms);
+    EXPECT_LT(sight_.end_time.load() - left, 100ms);
     EXPECT_TRUE(test::wait_until([&] { return server_->active_exchanges() == 0; }));
 }
 

@@ -1,10 +1,10 @@
-#include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <fstream>
-
 #include "runtime/http/http_server.hpp"
 #include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sys/stat.h>
 
 namespace quire::http {
 namespace {
@@ -18,7 +18,9 @@ protected:
     Result<void> listen(std::string host, std::uint16_t port) {
         return server_.listen({{std::move(host), port}, ""});
     }
-    Result<void> listen(std::string unix_path) { return server_.listen({{}, std::move(unix_path)}); }
+    Result<void> listen(std::string unix_path) {
+        return server_.listen({{}, std::move(unix_path)});
+    }
 
     test::TemporaryFolder folder_;
     runtime::EventLoops loops_{1};

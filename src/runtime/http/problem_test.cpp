@@ -1,10 +1,10 @@
 #include "runtime/http/problem.hpp"
 
+#include "runtime/json.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
-
-#include "runtime/json.hpp"
 
 namespace quire::http {
 namespace {

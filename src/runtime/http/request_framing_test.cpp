@@ -1,15 +1,15 @@
 // Requests that two parsers could read differently, and headers without measure: each is refused
 // and its connection closed, however it is cut into reads.
+#include "runtime/http/http_server.hpp"
+#include "runtime/http/problem.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <array>
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
-
-#include "runtime/http/http_server.hpp"
-#include "runtime/http/problem.hpp"
+#include <poll.h>
 
 namespace quire::http {
 namespace {
@@ -79,8 +79,10 @@ constexpr std::string_view kSmuggled = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\
 
 constexpr std::string_view kRefused[] = {
     // two lengths of one body
-    "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: "
+    "chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: "
+    "4\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcd",
     "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4, 5\r\n\r\nabcd",
@@ -101,7 +103,8 @@ constexpr std::string_view kRefused[] = {
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: gzip\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
-    "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: \x0b"
+    "chunked\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.0\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     // folded lines
     "POST / HTTP/1.1\r\nhost: x\r\nx-a: 1\r\n 2\r\n\r\n",
@@ -134,7 +137,8 @@ constexpr std::string_view kRefused[] = {
     "GET / http/1.1\r\nhost: x\r\n\r\n",
     "G=T / HTTP/1.1\r\nhost: x\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "\x16\x03\x01\x02" "a client that speaks TLS",
+    "\x16\x03\x01\x02"
+    "a client that speaks TLS",
 };
 
 void expect_refused(const std::string& answers, std::string_view request) {
@@ -163,16 +167,17 @@ TEST_F(RequestFraming, RefusesTheSameInPieces) {
 }
 
 TEST_F(RequestFraming, RefusesAFoldedLineThatWasReadBeforeTheLastField) {
-    const std::string request = "GET / HTTP/1.1\r\nhost: x\r\nx-a: 1\r\n 2\r\nx-b: " +
-                                std::string(kReadBytes, 'b') + "\r\n\r\n";
+    const std::string request =
+        "GET / HTTP/1.1\r\nhost: x\r\nx-a: 1\r\n 2\r\nx-b: " + std::string(kReadBytes, 'b') +
+        "\r\n\r\n";
 
     expect_refused(talk({request}), request);
 }
 
 TEST_F(RequestFraming, TakesARequestWithTheSameLengthTwice) {
-    const std::string answers = talk(
-        {"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 2\r\n"
-         "connection: close\r\n\r\nhi"});
+    const std::string answers =
+        talk({"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 2\r\n"
+              "connection: close\r\n\r\nhi"});
 
     EXPECT_TRUE(answers.ends_with("\r\n\r\ntaken")) << answers;
 }
@@ -191,7 +196,8 @@ TEST_F(RequestFraming, RefusesHeadersAboveTheirLimits) {
     std::string many_fields;
     for (int i = 0; i < 100; ++i) many_fields += fmt::format("x-{}: v\r\n", i);
     std::string many_bytes;
-    for (int i = 0; i < 13; ++i) many_bytes += fmt::format("x-{}: {}\r\n", i, std::string(5'050, 'v'));
+    for (int i = 0; i < 13; ++i)
+        many_bytes += fmt::format("x-{}: {}\r\n", i, std::string(5'050, 'v'));
     struct Row {
         std::string_view name;
         std::string request;

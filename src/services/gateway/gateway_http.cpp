@@ -45,8 +45,12 @@ Result<void> check_media_type(const http::RequestHead& head) {
                  fmt::format("content-type is '{}'; send application/json", type));
 }
 
-/// The reason for which the handler was cancelled decides what its error means.
-Error with_reason(Error error, http::CancelReason reason) {
+/// What an error means at the edge: a cancelled handler's by the reason of the cancellation, an
+/// answer that broke off as a plain status when nothing of it was sent.
+Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
+    if (error.code() == ErrorCode::kStreamInterrupted && !is_answered) {
+        return {ErrorCode::kUpstreamError, error.message()};
+    }
     if (error.code() != ErrorCode::kCancelled) return error;
     if (reason == http::CancelReason::kDeadline) {
         return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
@@ -103,7 +107,8 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
     const auto served = co_await serve(call, match);
     int status = 200;
     if (!served) {
-        const Error error = with_reason(served.error(), exchange.cancel_reason());
+        const Error error =
+            as_answer(served.error(), exchange.cancel_reason(), exchange.is_answered());
         const bool has_left = error.code() == ErrorCode::kCancelled;
         status = has_left ? kClientClosedRequest : http::status_of(error);
         if (has_left) {

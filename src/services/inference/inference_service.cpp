@@ -5,6 +5,12 @@
 #include <fmt/format.h>
 
 namespace quire::inference {
+namespace {
+
+/// A name that does not exist comes from outside and may be of any length.
+constexpr std::size_t kShownNameMax = 100;
+
+}  // namespace
 
 InferenceService::InferenceService(InferenceConfig config, std::vector<ServedModel> models,
                                    const Clock& clock, Rng& rng)
@@ -21,7 +27,7 @@ awaitable<Result<void>> InferenceService::generate(const rpc::CallContext& ctx,
     if (model == nullptr) {
         co_return Error(ErrorCode::kModelNotFound,
                         fmt::format("the model '{}' does not exist; GET /v1/models lists them",
-                                    request.request().model()))
+                                    request.request().model().substr(0, kShownNameMax)))
             .with_param("model");
     }
     const SteadyTime began = clock_.steady();

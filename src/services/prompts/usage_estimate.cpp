@@ -1,0 +1,47 @@
+#include "services/prompts/usage_estimate.hpp"
+
+#include <algorithm>
+
+namespace quire::prompts {
+namespace {
+
+constexpr std::int64_t kBytesPerToken = 4;
+constexpr std::int64_t kTokensPerMessage = 4;
+
+std::int64_t tokens_of(std::int64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
+
+std::int64_t bytes_of(const common::v1::ChatMessage& message) {
+    std::size_t bytes = 0;
+    for (const auto& part : message.parts()) bytes += part.text().size() + part.raw_json().size();
+    for (const auto& call : message.tool_calls()) {
+        bytes += call.name().size() + call.arguments().size() + call.raw_json().size();
+    }
+    return static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace
+
+UsageEstimate::UsageEstimate(const common::v1::ChatRequest& request) {
+    auto bytes = static_cast<std::int64_t>(request.tools_json().size() +
+                                           request.response_format_json().size());
+    for (const auto& message : request.messages()) bytes += bytes_of(message);
+    input_tokens_ = tokens_of(bytes) + kTokensPerMessage * request.messages_size();
+}
+
+void UsageEstimate::add(const common::v1::Delta& delta) {
+    const std::size_t bytes = delta.has_tool_call() ? delta.tool_call().name().size() +
+                                                          delta.tool_call().arguments().size()
+                                                    : delta.text().size();
+    if (bytes > 0) ++deltas_;
+    output_bytes_ += static_cast<std::int64_t>(bytes);
+}
+
+common::v1::Usage UsageEstimate::usage() const {
+    common::v1::Usage usage;
+    usage.set_input_tokens(input_tokens_);
+    usage.set_output_tokens(std::max(deltas_, tokens_of(output_bytes_)));
+    usage.set_estimated(true);
+    return usage;
+}
+
+}  // namespace quire::prompts
