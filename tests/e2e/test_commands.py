@@ -1,0 +1,258 @@
+"""The commands beside `quire up`: configuration, keys, calls through the socket, versions."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_keys import is_well_formed
+from chat import PRICE, ask, assert_error
+from quire_process import Up, run_quire, up_command
+from waiting import wait_until
+
+PROVIDER = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "env:LOCAL_KEY"}
+WRITER = {"provider": "local", "upstream_model": "tiny", "price": PRICE}
+GOOD: dict[str, Any] = {"providers": {"local": PROVIDER}, "models": {"writer": WRITER}}
+KEY = {"LOCAL_KEY": "sk-config-canary-77"}
+
+# What is wrong, and the words that the message has to hold.
+WRONG_CONFIGS: dict[str, tuple[Any, list[str]]] = {
+    "an unknown section": ({"provider": {}}, ["provider", "providers"]),
+    "an unknown limit": ({"limits": {"conect": "5s"}}, ["conect", "connect"]),
+    "an unknown field of a model": (
+        {**GOOD, "models": {"writer": {**WRITER, "upstream_modle": "x"}}},
+        ["upstream_modle", "upstream_model"]),
+    "an unknown field of a provider": (
+        {**GOOD, "providers": {"local": {**PROVIDER, "base_uri": "x"}}}, ["base_uri", "base_url"]),
+    "a number that is none": ({"limits": {"retries": "many"}}, ["limits", "retries", "many"]),
+    "a number out of bounds": ({"limits": {"retries": -1}}, ["limits", "retries", "-1"]),
+    "a duration that is none": ({"limits": {"connect": "soon"}}, ["connect", "soon", "5"]),
+    "a section that is a text": ({"limits": "none"}, ["limits"]),
+    "a list at the top": ([1, 2], []),
+    "a model without a price": (
+        {**GOOD, "models": {"writer": {"provider": "local", "upstream_model": "x"}}},
+        ["writer", "price"]),
+    "a model of an unknown provider": (
+        {**GOOD, "models": {"writer": {**WRITER, "provider": "locl"}}}, ["writer", "locl"]),
+    "an unknown kind of provider": (
+        {**GOOD, "providers": {"local": {**PROVIDER, "kind": "opnai"}}}, ["opnai", "openai"]),
+    "a base URL that is none": (
+        {**GOOD, "providers": {"local": {**PROVIDER, "base_url": "nowhere"}}}, ["base_url"]),
+    "a negative price": (
+        {**GOOD, "models": {"writer": {**WRITER, "price": {"input": -1, "output": 1}}}},
+        ["price"]),
+    "a concurrency of none": (
+        {**GOOD, "models": {"writer": {**WRITER, "concurrency": 0}}}, ["concurrency"]),
+}
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    with Up() as started:
+        yield started
+
+
+def write(folder: Path, config: Any) -> str:
+    file = folder / "quire.yaml"
+    file.write_text(config if isinstance(config, str) else json.dumps(config), "utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize("name", WRONG_CONFIGS)
+def test_a_wrong_configuration_is_refused_with_what_would_be_right(tmp_path: Path,
+                                                                   name: str) -> None:
+    config, words = WRONG_CONFIGS[name]
+    for arguments in (up_command(tmp_path / "data", tmp_path, config),
+                      ["config", "check", "--config", write(tmp_path, config)]):
+        done = run_quire(*arguments, home=tmp_path, env=KEY)
+        assert done.returncode == 2, done
+        assert done.stdout == "" or arguments[0] == "config"
+        for word in words:
+            assert word in done.stderr, (word, done.stderr)
+
+
+def test_a_file_that_is_no_yaml_or_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    broken = write(tmp_path, "models: {writer: [")
+    for file in (broken, str(tmp_path / "missing.yaml")):
+        done = run_quire("up", "--data", str(tmp_path / "data"), "--config", file)
+        assert done.returncode == 2, done
+        assert Path(file).name in done.stderr
+
+
+def test_an_unset_variable_is_named(tmp_path: Path) -> None:
+    done = run_quire(*up_command(tmp_path / "data", tmp_path, GOOD), home=tmp_path)
+    assert done.returncode == 2, done
+    assert "LOCAL_KEY" in done.stderr and done.stdout == ""
+
+
+def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
+    config = {**GOOD, "providers": {"local": {**PROVIDER, "api_key": "file:no/such/file"}}}
+    done = run_quire(*up_command(tmp_path / "data", tmp_path, config), home=tmp_path)
+    assert done.returncode == 2, done
+    assert "no/such/file" in done.stderr
+
+
+def test_a_secret_in_the_file_itself_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    config = {**GOOD, "providers": {"local": {**PROVIDER, "api_key": "sk-inline-canary"}}}
+    done = run_quire(*up_command(tmp_path / "data", tmp_path, config), home=tmp_path)
+    assert done.returncode == 2, done
+    assert "api_key" in done.stderr and "env:" in done.stderr
+    assert "sk-inline-canary" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["nonsense", "anthropic", "model.gguf", ""])
+def test_use_of_an_unknown_name_is_wrong_usage(tmp_path: Path, name: str) -> None:
+    done = run_quire(*up_command(tmp_path / "data", tmp_path, None, ("--use", name)),
+                     home=tmp_path)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    assert "openai" in done.stderr, "the names that would be right are not told"
+
+
+def test_use_openai_needs_its_variable_and_names_it(tmp_path: Path) -> None:
+    done = run_quire(*up_command(tmp_path / "data", tmp_path, None, ("--use", "openai")),
+                     home=tmp_path)
+    assert done.returncode == 2, done
+    assert "OPENAI_API_KEY" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--nonsense"], ["fly"], ["up", "--nonsense"], ["up", "--listen", "nowhere"],
+    ["up", "--listen", "127.0.0.1:99999"], ["keys"], ["keys", "fly"], ["call"],
+    ["keys", "create"], ["config", "fly"]], ids=" ".join)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    done = run_quire(*arguments)
+    assert done.returncode == 2, done
+    assert done.stdout == "" and done.stderr
+
+
+def test_config_check_is_content_with_a_right_file(tmp_path: Path) -> None:
+    done = run_quire("config", "check", "--config", write(tmp_path, GOOD), env=KEY)
+    assert done.returncode == 0, done
+
+
+def test_config_print_shows_what_is_in_force_without_secrets(tmp_path: Path) -> None:
+    file = write(tmp_path, {**GOOD, "limits": {"retries": 1}})
+    done = run_quire("config", "print", "--config", file, "--json", env=KEY)
+    assert done.returncode == 0, done
+    assert KEY["LOCAL_KEY"] not in done.stdout + done.stderr
+    printed = json.loads(done.stdout)
+    assert int(printed["limits"]["retries"]) == 1
+    assert printed["models"]["writer"]["upstream_model"] == "tiny"
+    assert KEY["LOCAL_KEY"] not in run_quire("config", "print", "--config", file, env=KEY).stdout
+
+
+def test_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, {**GOOD, "limits": {"retries": 1}})
+    env = KEY | {"QUIRE_LIMITS__RETRIES": "4"}
+    done = run_quire("config", "print", "--config", file, "--json", env=env)
+    assert int(json.loads(done.stdout)["limits"]["retries"]) == 4
+    env = KEY | {"QUIRE_LIMITS__RETRIES": "many"}
+    done = run_quire("config", "check", "--config", file, env=env)
+    assert done.returncode == 2 and "QUIRE_LIMITS__RETRIES" in done.stderr
+
+
+def test_version_is_one_json_document() -> None:
+    done = run_quire("version", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["version"]
+    assert done.stdout.count("\n") == 1
+    assert run_quire("version").returncode == 0
+
+
+def test_help_goes_to_stdout_and_ends_with_0() -> None:
+    for arguments in (["--help"], ["up", "--help"], ["keys", "--help"], ["sim", "--help"]):
+        done = run_quire(*arguments)
+        assert done.returncode == 0, done
+        assert "--" in done.stdout and done.stderr == ""
+
+
+def test_the_socket_and_the_folder_belong_to_the_owner_alone(up: Up) -> None:
+    mode = (up.data / "quire.sock").stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+    for file in up.data.rglob("*"):
+        assert not stat.S_IMODE(file.stat().st_mode) & 0o022, file
+
+
+def test_call_answers_protobuf_json(up: Up) -> None:
+    done = up.cli("call", "auth.ListKeys", "{}")
+    assert done.returncode == 0, done
+    made = json.loads(done.stdout)
+    assert json.dumps(made).count("key_") >= 1
+    assert str(up.api_key) not in done.stdout
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (["auth.Nothing", "{}"], (1, 2)), (["nothing.ListKeys", "{}"], (1, 2)),
+    (["nonsense", "{}"], (1, 2)), (["auth.ListKeys", "{"], (1, 2)),
+    (["auth.ListKeys", '{"nonsense": 1}'], (1, 2))])
+def test_a_wrong_call_says_what_is_wrong(up: Up, arguments: list[str],
+                                         code: tuple[int, ...]) -> None:
+    done = up.cli("call", *arguments)
+    assert done.returncode in code, done
+    assert done.stdout == "" and done.stderr
+
+
+def test_a_command_without_a_running_process_says_so(tmp_path: Path) -> None:
+    done = run_quire("keys", "list", "--data", str(tmp_path / "nowhere"))
+    assert done.returncode == 1, done
+    assert "quire up" in done.stderr and done.stdout == ""
+
+
+def test_keys_are_created_listed_and_revoked_by_command(up: Up) -> None:
+    done = up.cli("keys", "create", "--name", "mine", "--scopes", "inference,keys:write",
+                  "--expires", "30d", "--json")
+    assert done.returncode == 0, done
+    made = json.loads(done.stdout)
+    assert is_well_formed(made["key"]) and made["id"].startswith("key_")
+    assert sorted(made["scopes"]) == ["inference", "keys:write"]
+    assert made["expires_at"]
+    assert ask(up, made["key"], model="sim").status == 200
+
+    listed = up.cli("keys", "list", "--json")
+    assert listed.returncode == 0 and made["id"] in listed.stdout
+    assert made["key"] not in listed.stdout
+
+    assert up.cli("keys", "revoke", made["id"]).returncode == 0
+    refused = wait_until(lambda: not_accepted(up, made["key"]), "the revocation in force")
+    assert_error(refused, 401, "api_key_revoked")
+
+
+def not_accepted(up: Up, key: str) -> Any:
+    answer = ask(up, key, model="sim")
+    return answer if answer.status != 200 else None
+
+
+def test_a_key_without_scopes_is_for_inference(up: Up) -> None:
+    made = json.loads(up.cli("keys", "create", "--name", "plain", "--json").stdout)
+    assert made["scopes"] == ["inference"]
+    assert not made.get("expires_at")
+
+
+@pytest.mark.parametrize("arguments", [
+    ["create", "--name", "x", "--scopes", "fly"], ["create", "--name", "x", "--expires", "soon"],
+    ["revoke", "key_01ARZ3NDEKTSV4RRFFQ69G5FAV"]], ids=" ".join)
+def test_wrong_key_commands_change_nothing(up: Up, arguments: list[str]) -> None:
+    before = json.loads(up.cli("keys", "list", "--json").stdout)
+    done = up.cli("keys", *arguments)
+    assert done.returncode in (1, 2), done
+    assert done.stderr
+    assert json.loads(up.cli("keys", "list", "--json").stdout) == before
+
+
+def test_keys_are_managed_over_http_with_url_and_key(up: Up) -> None:
+    env = {"QUIRE_API_KEY": str(up.api_key)}
+    done = run_quire("keys", "create", "--name", "remote", "--url", up.url, "--json", env=env)
+    assert done.returncode == 0, done
+    made = json.loads(done.stdout)
+    assert ask(up, made["key"], model="sim").status == 200
+    listed = run_quire("keys", "list", "--url", up.url, "--json", env=env)
+    assert made["id"] in listed.stdout
+    assert run_quire("keys", "revoke", made["id"], "--url", up.url, env=env).returncode == 0
+    wrong = run_quire("keys", "list", "--url", up.url, "--json", env={"QUIRE_API_KEY": "no"})
+    assert wrong.returncode == 1 and wrong.stdout == ""

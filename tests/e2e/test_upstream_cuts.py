@@ -1,0 +1,92 @@
+"""An upstream that dies after k bytes: never a silent cut, never the same text twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from chat import PROVIDER_KEY, ask, body, local_provider, model, text_of
+from quire_process import Up
+from scripted_upstream import ScriptedUpstream, Seen
+from upstream_answers import answer
+from upstream_presets import TEXT
+
+PLAYED = {"do": "text"}
+
+
+def wire_pieces() -> list[bytes]:
+    """What the upstream sends for a streamed request: the head, then one piece for each event."""
+    asked = Seen(0, "POST", "/", {}, [], "", 0.0)
+    asked.body = body("tiny", stream=True, stream_options={"include_usage": True})
+    return [data for _, data in answer(PLAYED, asked)]
+
+
+PIECES = wire_pieces()
+LENGTH = sum(map(len, PIECES))
+# Head, role chunk, then the first text: with its last byte the first content is there.
+FIRST_CONTENT_ENDS = sum(map(len, PIECES[:3]))
+SOME = sorted({0, 1, 17, len(PIECES[0]) - 1, len(PIECES[0]), len(PIECES[0]) + 1,
+               FIRST_CONTENT_ENDS - 20, FIRST_CONTENT_ENDS, FIRST_CONTENT_ENDS + 1,
+               *range(50, LENGTH, 97), LENGTH - 1})
+
+
+@pytest.fixture(scope="module")
+def up(shared_upstream: ScriptedUpstream) -> Iterator[Up]:
+    config = {"providers": {"local": local_provider(shared_upstream)},
+              "models": {"writer": model("tiny")}, "limits": {"retries": 1}}
+    with Up(config, env={"LOCAL_KEY": PROVIDER_KEY}) as started:
+        yield started
+
+
+def check(up: Up, upstream: ScriptedUpstream, after_bytes: int, ending: str) -> None:
+    upstream.reset()
+    upstream.play("tiny", PLAYED | {"stop_after_bytes": after_bytes, "ending": ending})
+    made = ask(up, stream=True)
+    assert made.status == 200, (after_bytes, made.text)
+    chunks = made.chunks()
+    text = text_of(chunks)
+    attempts = len(upstream.seen("tiny"))
+    if made.done:
+        assert text == TEXT, after_bytes
+        assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    else:
+        assert "error" in chunks[-1], (after_bytes, chunks)
+        assert chunks[-1]["error"]["code"] == "stream_interrupted"
+        assert TEXT.startswith(text) and text, after_bytes
+        assert attempts == 1, "tried again after the first content"
+    if ending == "close" and after_bytes < FIRST_CONTENT_ENDS - 4:
+        assert made.done and attempts == 2, f"not tried again after {after_bytes} bytes"
+    if ending == "close" and after_bytes >= FIRST_CONTENT_ENDS:
+        assert attempts == 1, f"tried again after {after_bytes} bytes"
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
+@pytest.mark.parametrize("after_bytes", SOME)
+def test_a_stream_that_dies_is_tried_again_or_told(up: Up, upstream: ScriptedUpstream,
+                                                   after_bytes: int, ending: str) -> None:
+    check(up, upstream, after_bytes, ending)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_a_stream_may_die_after_any_byte(up: Up, upstream: ScriptedUpstream,
+                                         ending: str) -> None:
+    assert ask(up).status == 200
+    before = up.footprint_at_rest()
+    for after_bytes in range(LENGTH):
+        check(up, upstream, after_bytes, ending)
+    up.wait_until_back_to(before)
+
+
+@pytest.mark.slow
+def test_a_plain_request_survives_a_death_after_any_byte(up: Up,
+                                                         upstream: ScriptedUpstream) -> None:
+    for after_bytes in range(0, LENGTH, 3):
+        upstream.reset()
+        upstream.play("tiny", PLAYED | {"stop_after_bytes": after_bytes})
+        made = ask(up)
+        if made.status == 200:
+            assert made.json()["choices"][0]["message"]["content"] == TEXT
+        else:
+            assert made.status == 502, made.text
+            assert after_bytes >= FIRST_CONTENT_ENDS - 4
