@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -26,13 +27,40 @@ std::uint64_t Rng::next_below(std::uint64_t bound) {
 
 double Rng::next_unit() { return static_cast<double>(next_u64() >> 11) * 0x1.0p-53; }
 
-void SystemRng::fill(std::span<std::byte> bytes) {
+namespace {
+
+void read_kernel(std::span<std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
         if (got < 0 && errno == EINTR) continue;
         QUIRE_ASSERT(got > 0, "getrandom failed");
         bytes = bytes.subspan(static_cast<std::size_t>(got));
     }
+}
+
+/// Bytes of the kernel's source, fetched ahead: a request needs some for each of its ids, and a
+/// system call apiece was 2 % of its cost. What was given out is wiped.
+struct Reserve {
+    std::array<std::byte, 1024> bytes{};
+    std::size_t used = sizeof bytes;
+};
+thread_local Reserve reserve;
+
+}  // namespace
+
+void SystemRng::fill(std::span<std::byte> bytes) {
+    if (bytes.size() > reserve.bytes.size()) {
+        read_kernel(bytes);
+        return;
+    }
+    if (reserve.bytes.size() - reserve.used < bytes.size()) {
+        read_kernel(reserve.bytes);
+        reserve.used = 0;
+    }
+    const std::span from = std::span(reserve.bytes).subspan(reserve.used, bytes.size());
+    std::copy(from.begin(), from.end(), bytes.begin());
+    std::fill(from.begin(), from.end(), std::byte{0});
+    reserve.used += bytes.size();
 }
 
 SeededRng::SeededRng(std::uint64_t seed) {

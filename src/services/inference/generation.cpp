@@ -18,11 +18,15 @@ constexpr int kPauseDoublingsMax = 6;
 void count_attempt(const ServedModel& model, std::string_view outcome) {
     static auto& family = runtime::counter_family("quire_upstream_attempts_total",
                                                   "Calls to providers by how they ended.");
-    family
-        .Add({{"provider", model.config.provider},
-              {"model", model.name},
-              {"outcome", std::string(outcome)}})
-        .Increment();
+    // Outcomes are names of the catalogue, so their addresses tell them apart.
+    thread_local std::map<std::pair<const ServedModel*, const char*>, prometheus::Counter*> known;
+    prometheus::Counter*& counter = known[{&model, outcome.data()}];
+    if (counter == nullptr) {
+        counter = &family.Add({{"provider", model.config.provider},
+                               {"model", model.name},
+                               {"outcome", std::string(outcome)}});
+    }
+    counter->Increment();
 }
 
 }  // namespace
