@@ -136,7 +136,7 @@ inference::InferenceConfig Settings::inference_config(providers::ModelCatalog ca
 
 std::string settings_reference() {
     std::vector<config::OptionDoc> docs;
-    settings_table().document(docs, "");
+    settings_table().document(Settings{}, docs, "");
     std::string out =
         "# Settings\n\n"
         "Made from the tables in the code; `quire config print` shows the values in force.\n"

@@ -256,6 +256,14 @@ Result<ChatRequest> read_chat_request(const json::object& body) {
     if (const json::value* tools = runtime::find_member(body, "tools")) {
         if (!tools->is_array()) return bad("tools", "a list");
     }
+    if (const json::value* format = runtime::find_member(body, "response_format")) {
+        if (!format->is_object()) return bad("response_format", "an object with a type");
+    }
+    if (const json::value* choice = runtime::find_member(body, "tool_choice")) {
+        if (!choice->is_string() && !choice->is_object()) {
+            return bad("tool_choice", "none, auto, required or an object");
+        }
+    }
     chat.set_tools_json(raw("tools"));
     chat.set_tool_choice_json(raw("tool_choice"));
     chat.set_response_format_json(raw("response_format"));

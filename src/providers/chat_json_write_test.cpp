@@ -9,8 +9,7 @@ namespace {
 
 using common::v1::ChatRequest;
 
-constexpr std::string_view kHello =
-    R"("model":"m","messages":[{"role":"user","content":"hi"}])";
+constexpr std::string_view kHello = R"("model":"m","messages":[{"role":"user","content":"hi"}])";
 
 /// Real bodies, one for each thing that clients send. What is written is compared value by value.
 constexpr std::array<std::string_view, 13> kBodies{

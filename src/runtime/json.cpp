@@ -71,6 +71,9 @@ Result<json::value> parse_json(std::string_view text, json::storage_ptr storage)
         return Error(ErrorCode::kInvalidJson,
                      fmt::format("the JSON is nested deeper than {} levels", kJsonDepthMax));
     }
+    if (ec && !is_valid_utf8(text)) {
+        return Error(ErrorCode::kInvalidJson, "the text is not valid UTF-8");
+    }
     if (ec) {
         return Error(ErrorCode::kInvalidJson,
                      fmt::format("not valid JSON at byte {}: {}", used, ec.message()));

@@ -60,6 +60,7 @@ template <class T>
 awaitable<void> run_shielded(std::shared_ptr<Shared<T>> shared, awaitable<Result<T>> work) {
     auto result = co_await std::move(work);
     shared->result.emplace(std::move(result));
+    ignore(*shared->result, "the caller may have left; one that waits reads it");
     shared->done.notify();
 }
 
@@ -71,10 +72,7 @@ awaitable<Result<T>> shielded(TaskGroup& group, std::string_view name, awaitable
     auto shared = std::make_shared<task_group_detail::Shared<T>>(executor);
     group.spawn(executor, name, task_group_detail::run_shielded<T>(shared, std::move(work)));
     const auto waited = co_await shared->done.wait();
-    if (!waited) {
-        if (shared->result) ignore(*shared->result, "the caller left; the work is done");
-        co_return cancelled_error();
-    }
+    if (!waited) co_return cancelled_error();
     co_return *std::move(shared->result);
 }
 

@@ -16,8 +16,8 @@ struct Migration {
     std::string_view sql;
 };
 
-/// Brings the schema up to the last of `migrations`, each step in a transaction that also notes it
-/// in `schema_migrations`. kStorageUnavailable, naming both versions, when the store is newer than
+/// Brings the schema up to the last of `migrations` in one transaction, noting each step in
+/// `schema_migrations`. kStorageUnavailable, naming both versions, when the store is newer than
 /// the binary, and when a step that was applied has been edited since (checksum).
 Result<void> migrate(Connection& connection, std::span<const Migration> migrations,
                      std::string_view store, const Clock& clock);

@@ -26,8 +26,9 @@ from waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 READY_LIMIT = 20.0
 STOP_LIMIT = 10.0
-# Requests one after the other need no more idle upstream connections than there are event loops.
-POOLED = max(os.cpu_count() or 1, 2)
+# Idle upstream connections that requests one after the other may leave: one for each event loop,
+# and one more where the next request came before the last one's connection was back in the pool.
+POOLED = 2 * max(os.cpu_count() or 1, 2)
 SERIES = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? ([^ ]+)(?: \d+)?$")
 LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 Metrics = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -222,3 +222,20 @@ def _split_events(text: str) -> list[str]:
                  if line.startswith("data:")]
         events.append("\n".join(lines))
     return events
+
+
+def dechunked(data: bytes) -> tuple[bytes | None, int]:
+    """The decoded body and the bytes it took, or (None, 0) while it is incomplete."""
+    body, at = bytearray(), 0
+    while True:
+        line, found, _ = data[at:].partition(b"\r\n")
+        if not found:
+            return None, 0
+        size = int(line.split(b";")[0], 16)
+        at += len(line) + 2
+        if len(data) < at + size + 2:
+            return None, 0
+        body += data[at:at + size]
+        at += size + 2
+        if size == 0:
+            return bytes(body), at

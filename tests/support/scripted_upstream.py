@@ -41,6 +41,7 @@ import urllib.parse
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from raw_http import dechunked
 from upstream_answers import Behaviour, answer
 from upstream_presets import DEFAULT, PRESETS
 
@@ -289,7 +290,7 @@ class Connection:
         headers = {name.strip().lower(): value.strip()
                    for name, _, value in (line.partition(":") for line in lines)}
         if headers.get("transfer-encoding", "").lower() == "chunked":
-            body, used = _dechunked(bytes(self._buffer[end + 4:]))
+            body, used = dechunked(bytes(self._buffer[end + 4:]))
         else:
             used = int(headers.get("content-length", 0))
             whole = len(self._buffer) >= end + 4 + used
@@ -376,23 +377,6 @@ class Connection:
         while not self._buffer:
             self._arrived.clear()
             await self._arrived.wait()
-
-
-def _dechunked(data: bytes) -> tuple[bytes | None, int]:
-    """The decoded body and the bytes it took, or (None, 0) while it is incomplete."""
-    body, at = bytearray(), 0
-    while True:
-        line, found, _ = data[at:].partition(b"\r\n")
-        if not found:
-            return None, 0
-        size = int(line.split(b";")[0], 16)
-        at += len(line) + 2
-        if len(data) < at + size + 2:
-            return None, 0
-        body += data[at:at + size]
-        at += size + 2
-        if size == 0:
-            return bytes(body), at
 
 
 def main() -> None:

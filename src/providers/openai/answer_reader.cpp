@@ -29,10 +29,11 @@ Result<const json::object*> object_of(const Result<json::value>& parsed) {
     if (!parsed->is_object()) return garbage("the JSON is no object");
     const json::object& body = parsed->get_object();
     if (const json::value* error = find_member(body, "error")) {
-        const std::string_view message =
-            error->is_object() ? text_member(error->get_object(), "message") : "";
+        // Its words may quote the prompt, and this message is logged.
+        const std::string_view code =
+            error->is_object() ? text_member(error->get_object(), "code") : "";
         return Error(ErrorCode::kUpstreamError,
-                     fmt::format("the provider reported: {}", message.substr(0, 200)));
+                     fmt::format("the provider reported an error '{}'", code.substr(0, 60)));
     }
     return &body;
 }

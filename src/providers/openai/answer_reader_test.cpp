@@ -125,9 +125,9 @@ TEST(AnswerReader, ReadsAStreamedToolCall) {
 }
 
 TEST(AnswerReader, GivesTheFirstPieceOfAToolCallItsType) {
-    const Seen seen = read_events(
-        {chunk(R"({"tool_calls":[{"index":0,"id":"c1","function":{"name":"f"}}]})"),
-         chunk(R"({"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]})")});
+    const Seen seen =
+        read_events({chunk(R"({"tool_calls":[{"index":0,"id":"c1","function":{"name":"f"}}]})"),
+                     chunk(R"({"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]})")});
 
     ASSERT_EQ(seen.deltas.size(), 2u);
     EXPECT_EQ(seen.deltas[0].tool_call().type(), "function");
@@ -148,10 +148,10 @@ TEST(AnswerReader, NumbersToolCallsThatComeWithoutAnIndex) {
 }
 
 TEST(AnswerReader, ReadsAPlainAnswerAsAWhole) {
-    const Seen seen = read_whole(whole(
-        R"({"role":"assistant","reasoning_content":"r","content":"c","refusal":null})",
-        R"("finish_reason":"length","logprobs":{"content":[]})",
-        R"(,"usage":{"prompt_tokens":3,"completion_tokens":4})"));
+    const Seen seen = read_whole(
+        whole(R"({"role":"assistant","reasoning_content":"r","content":"c","refusal":null})",
+              R"("finish_reason":"length","logprobs":{"content":[]})",
+              R"(,"usage":{"prompt_tokens":3,"completion_tokens":4})"));
 
     EXPECT_EQ(seen.error, "");
     EXPECT_EQ(text_of(seen.deltas, Channel::REASONING), "r");
@@ -169,9 +169,9 @@ TEST(AnswerReader, APlainAnswerWithoutAReasonStoppedByItself) {
 }
 
 TEST(AnswerReader, KeepsTheLogprobsOfAPiece) {
-    const Seen seen = read_events(
-        {chunk(R"({"content":"x"})", R"("logprobs":{"content":[{"token":"x"}]})"),
-         chunk("{}", R"("logprobs":{"content":[]},"finish_reason":"stop")")});
+    const Seen seen =
+        read_events({chunk(R"({"content":"x"})", R"("logprobs":{"content":[{"token":"x"}]})"),
+                     chunk("{}", R"("logprobs":{"content":[]},"finish_reason":"stop")")});
 
     ASSERT_EQ(seen.deltas.size(), 1u);
     EXPECT_EQ(seen.deltas[0].logprobs_json(), R"({"content":[{"token":"x"}]})");
@@ -256,8 +256,8 @@ TEST(AnswerReader, TakesTheDetailsThatMakeSense) {
 TEST(AnswerReader, RefusesWhatIsNoAnswer) {
     for (const std::string_view garbage :
          {"", "x", "{", "[]", "5", "null", R"("text")", R"({"error":{"message":"overloaded"}})",
-          R"({"error":"overloaded"})", R"({"error":{"message":5},"choices":[]})", "[DONE", " [DONE]",
-          "\xff", R"({"choices":[{"delta":{"content":")"}) {
+          R"({"error":"overloaded"})", R"({"error":{"message":5},"choices":[]})", "[DONE",
+          " [DONE]", "\xff", R"({"choices":[{"delta":{"content":")"}) {
         EXPECT_EQ(read_events({std::string(garbage)}).error, "upstream_error") << garbage;
         EXPECT_EQ(read_whole(garbage).error, "upstream_error") << garbage;
     }

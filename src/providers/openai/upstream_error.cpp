@@ -17,6 +17,7 @@ constexpr std::size_t kMessageMax = 500;
 constexpr std::string_view kRedacted = "[redacted]";
 
 struct Told {
+    bool is_json = false;
     std::string message;
     std::string code;
     std::string param;
@@ -26,6 +27,7 @@ Told read_body(std::string_view body) {
     Told told;
     const auto parsed = runtime::parse_json(body);
     if (!parsed || !parsed->is_object()) return told;
+    told.is_json = true;
     const json::object* from = &parsed->get_object();
     if (const json::value* inner = runtime::find_member(*from, "error")) {
         if (inner->is_string()) told.message = std::string(inner->get_string());
@@ -37,22 +39,25 @@ Told read_body(std::string_view body) {
     return told;
 }
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-    for (std::size_t at = text.find(what); at != std::string::npos;
-         at = text.find(what, at + with.size())) {
-        text.replace(at, what.size(), with);
+std::string replaced(std::string_view text, std::string_view what) {
+    std::string out;
+    std::size_t from = 0;
+    for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, from)) {
+        out.append(text, from, at - from).append(kRedacted);
+        from = at + what.size();
     }
+    return out.append(text, from);
 }
 
-/// Replaces the run of non-spaces that begins with `start`.
-void redact_words(std::string& text, std::string_view start) {
-    std::size_t at = text.find(start);
-    while (at != std::string::npos) {
-        const auto end =
-            std::min(text.find_first_of(" \t\r\n\"'<>,;)", at + start.size()), text.size());
-        text.replace(at, end - at, kRedacted);
-        at = text.find(start, at + kRedacted.size());
+/// Without the runs of non-spaces that begin with `start`.
+std::string without_words(std::string_view text, std::string_view start) {
+    std::string out;
+    std::size_t from = 0;
+    for (auto at = text.find(start); at != std::string_view::npos; at = text.find(start, from)) {
+        out.append(text, from, at - from).append(kRedacted);
+        from = std::min(text.find_first_of(" \t\r\n\"'<>,;)", at + start.size()), text.size());
     }
+    return out.append(text, from);
 }
 
 ErrorCode client_fault_code(int status, const std::string& told) {
@@ -83,6 +88,12 @@ Error to_error(const UpstreamRefusal& refusal, Timestamp now) {
                 fmt::format("the provider answered status {}", refusal.status)};
     }
     const Told told = read_body(refusal.body);
+    if (!told.is_json) {
+        // A page of some other server: the base URL is wrong, not the client's request.
+        return {
+            ErrorCode::kUpstreamError,
+            fmt::format("the provider answered status {} without a JSON error", refusal.status)};
+    }
     const std::string message = cleaned(told.message, refusal.secrets);
     Error error(client_fault_code(refusal.status, told.code),
                 message.empty()
@@ -111,12 +122,13 @@ std::optional<milliseconds> read_retry_after(std::string_view retry_after,
 }
 
 std::string cleaned(std::string_view text, const std::vector<std::string>& secrets) {
-    std::string out(text.substr(0, 4 * kMessageMax));
+    // The whole text, since a cut could leave the beginning of a secret.
+    std::string out(text);
     for (const std::string& secret : secrets) {
-        if (!secret.empty()) replace_all(out, secret, kRedacted);
+        if (!secret.empty()) out = replaced(out, secret);
     }
     for (const std::string_view start : {"http://", "https://", "sk-", "Bearer ", "bearer "}) {
-        redact_words(out, start);
+        out = without_words(out, start);
     }
     out = out.substr(0, kMessageMax);
     while (!out.empty() && !runtime::is_valid_utf8(out)) out.pop_back();

@@ -1,9 +1,11 @@
 #include "runtime/config/node.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <sstream>
 #include <unistd.h>
 
 namespace quire::config {
@@ -16,6 +18,27 @@ constexpr std::string_view kPrefix = "QUIRE_";
 Error at(const std::string& source, const YAML::Mark& mark, std::string_view what) {
     return {ErrorCode::kInvalidValue, fmt::format("{}:{}: {}", source, mark.line + 1, what)};
 }
+
+/// An alias can blow a small file up to gigabytes, and no setting needs one: the document is read
+/// once for them before its tree is made.
+class AliasRefuser final : public YAML::EventHandler {
+public:
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
+        throw YAML::ParserException(mark,
+                                    "aliases (*name) are not read; quote the value if it is text");
+    }
+    void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+    void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  const std::string& /*value*/) override {}
+    void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                         YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                    YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+    void OnMapEnd() override {}
+};
 
 Result<Node> convert(const YAML::Node& yaml, const std::string& source, int depth) {
     if (depth > kDepthMax) return at(source, yaml.Mark(), "nested deeper than 16 levels");
@@ -74,19 +97,11 @@ Result<Node> parse_yaml(const std::string& text, const std::string& source) {
     if (text.size() > kBytesMax) {
         return Error(ErrorCode::kInvalidValue, fmt::format("{}: larger than 1 MiB", source));
     }
-    // An alias can blow a small file up to gigabytes, and no setting needs one.
-    for (std::size_t i = 0; i + 1 < text.size(); ++i) {
-        const bool begins_value = i > 0 && (text[i - 1] == ' ' || text[i - 1] == '[');
-        if (text[i] == '*' && begins_value &&
-            std::isalnum(static_cast<unsigned char>(text[i + 1]))) {
-            const auto line = std::count(text.begin(), text.begin() + static_cast<long>(i), '\n');
-            return Error(ErrorCode::kInvalidValue,
-                         fmt::format("{}:{}: aliases (*name) are not read; quote the value if it "
-                                     "is text",
-                                     source, line + 1));
-        }
-    }
     try {
+        std::istringstream stream(text);
+        YAML::Parser parser(stream);
+        AliasRefuser refuser;
+        parser.HandleNextDocument(refuser);
         auto root = convert(YAML::Load(text), source, 0);
         if (root && root->kind == Node::Kind::kNull) root->kind = Node::Kind::kMap;
         return root;

@@ -118,8 +118,9 @@ public:
         option.print_json = [field, table](const T& t, std::string& out) {
             table.print_json(t.*field, out);
         };
-        option.document = [table, name](std::vector<OptionDoc>& docs, const std::string& prefix) {
-            table.document(docs, prefix + name + ".");
+        option.document = [field, table, name](const T& defaults, std::vector<OptionDoc>& docs,
+                                               const std::string& prefix) {
+            table.document(defaults.*field, docs, prefix + name + ".");
         };
         options_.push_back(std::move(option));
     }
@@ -151,8 +152,9 @@ public:
             }
             out += '}';
         };
-        option.document = [table, name](std::vector<OptionDoc>& docs, const std::string& prefix) {
-            table.document(docs, prefix + name + ".NAME.");
+        option.document = [table, name](const T& /*defaults*/, std::vector<OptionDoc>& docs,
+                                        const std::string& prefix) {
+            table.document(Inner{}, docs, prefix + name + ".NAME.");
         };
         options_.push_back(std::move(option));
     }
@@ -178,8 +180,8 @@ public:
     void print(const T& value, std::string& out, int indent) const {
         for (const Option& option : options_) {
             if (option.get) {
-                out +=
-                    fmt::format("{:{}}{}: \"{}\"\n", "", indent, option.doc.key, option.get(value));
+                out += fmt::format("{:{}}{}: {}\n", "", indent, option.doc.key,
+                                   runtime::json_string(option.get(value)));
                 continue;
             }
             std::string inner;
@@ -205,14 +207,15 @@ public:
         out += '}';
     }
 
-    void document(std::vector<OptionDoc>& docs, const std::string& prefix) const {
-        const T defaults{};
+    /// The reference page's lines; `defaults` is what a missing file means.
+    void document(const T& defaults, std::vector<OptionDoc>& docs,
+                  const std::string& prefix) const {
         for (const Option& option : options_) {
             OptionDoc doc = option.doc;
             doc.key = prefix + doc.key;
             if (option.get) doc.default_text = option.get(defaults);
             docs.push_back(std::move(doc));
-            if (option.document) option.document(docs, prefix);
+            if (option.document) option.document(defaults, docs, prefix);
         }
     }
 
@@ -224,7 +227,7 @@ private:
         std::function<std::string(const T&)> get;  ///< scalars only
         std::function<void(const T&, std::string&, int)> print;
         std::function<void(const T&, std::string&)> print_json;
-        std::function<void(std::vector<OptionDoc>&, const std::string&)> document;
+        std::function<void(const T&, std::vector<OptionDoc>&, const std::string&)> document;
     };
 
     void add(std::string name, std::string type, std::string help, Set set,
@@ -269,16 +272,20 @@ private:
             return {};
         }
         return Error(ErrorCode::kInvalidValue,
-                     fmt::format("line {}: expected {}", node.line,
+                     fmt::format("{}expected {}", line_text(node.line),
                                  wants_scalar ? option.doc.type : "a map of settings"));
+    }
+
+    /// "" for what is from no file.
+    static std::string line_text(int line) {
+        return line > 0 ? fmt::format("line {}: ", line) : "";
     }
 
     Error unknown(const std::string& key, int line) const {
         std::vector<std::string> names;
         for (const Option& option : options_) names.push_back(option.doc.key);
-        const std::string where = line > 0 ? fmt::format("line {}: ", line) : "";
         return {ErrorCode::kUnsupportedParameter,
-                fmt::format("{}unknown setting '{}'; did you mean '{}'?", where, key,
+                fmt::format("{}unknown setting '{}'; did you mean '{}'?", line_text(line), key,
                             closest_name(key, names))};
     }
 

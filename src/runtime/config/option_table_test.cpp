@@ -195,7 +195,7 @@ TEST(OptionTable, WhatItPrintsReadsBackTheSame) {
 TEST(OptionTable, DocumentsEverySettingWithItsDefault) {
     std::vector<OptionDoc> docs;
 
-    table().document(docs, "");
+    table().document(Settings{}, docs, "");
 
     std::string shown;
     for (const OptionDoc& doc : docs) {

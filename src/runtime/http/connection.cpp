@@ -347,7 +347,8 @@ void Connection::keep_alive(std::chrono::milliseconds interval, Response head,
 }
 
 void Connection::send_keep_alive() {
-    if (!is_handling_ || has_write_failed_) return;
+    const bool is_whole = is_answered_ && !is_streaming_;  // nothing may follow such an answer
+    if (!is_handling_ || has_write_failed_ || is_whole) return;
     if (!is_answered_) open_stream(keep_alive_head_);
     // A peer that takes nothing gets no more to take.
     if (unsent() < kUnsentBytesMax) append_chunk(keep_alive_comment_);

@@ -47,9 +47,10 @@ awaitable<void> respond(Exchange& exchange, std::string body) {
 /// Answers which connection this is, on which loop, and how long the body was.
 awaitable<void> describe(Exchange& exchange) {
     const auto body = co_await exchange.read_body(16 * 1024 * 1024);
-    co_await respond(exchange, fmt::format("{} {} {}", fmt::ptr(&exchange),
-                                           runtime::EventLoops::current().value_or(99),
-                                           body ? body->size() : 0));
+    const std::size_t size = body ? body->size() : 0;
+    std::string text = fmt::format("{} {} {}", fmt::ptr(&exchange),
+                                   runtime::EventLoops::current().value_or(99), size);
+    co_await respond(exchange, std::move(text));
 }
 
 /// Waits until it is cancelled, and then answers with the reason when `answers` says so.
@@ -62,7 +63,8 @@ awaitable<void> wait_for_end(Exchange& exchange, Sight& sight, bool answers) {
         const auto slept_again = co_await runtime::sleep_for(1ms);
         EXPECT_TRUE(slept_again);
         const bool is_deadline = exchange.cancel_reason() == CancelReason::kDeadline;
-        co_await respond(exchange, is_deadline ? "deadline" : "shutdown");
+        std::string text = is_deadline ? "deadline" : "shutdown";
+        co_await respond(exchange, std::move(text));
     }
     note_end(exchange, sight);
 }

@@ -15,6 +15,12 @@ std::string title_of(const Error& error) {
     return title;
 }
 
+/// Errors may quote what a client sent, and the body must be JSON whatever that was.
+json::string utf8(std::string_view text) {
+    if (runtime::is_valid_utf8(text)) return json::string(text.data(), text.size());
+    return json::parse(runtime::json_string(text)).get_string();
+}
+
 }  // namespace
 
 int status_of(const Error& error) {
@@ -43,18 +49,18 @@ Response problem(const Error& error, std::string_view request_id) {
     body["type"] = fmt::format("urn:quire:error:{}", error.name());
     body["title"] = title_of(error);
     body["status"] = status_of(error);
-    body["detail"] = error.message();
+    body["detail"] = utf8(error.message());
     body["code"] = error.name();
     body["request_id"] = request_id;
     json::array errors;
     for (const auto& [key, value] : error.details()) {
         if (key == "param") {
             json::object at;
-            at["pointer"] = value.starts_with('/') ? value : "/" + value;
-            at["detail"] = error.message();
+            at["pointer"] = utf8(value.starts_with('/') ? value : "/" + value);
+            at["detail"] = utf8(error.message());
             errors.push_back(std::move(at));
         } else if (key != "http_status") {
-            body[key] = value;
+            body[key] = utf8(value);
         }
     }
     body["errors"] = std::move(errors);

@@ -87,7 +87,11 @@ TEST(Problem, ACancelledCallHasAStatusWhenItMustBeSent) {
 
 TEST(Problem, EveryErrorIsValidJson) {
     for (const ErrorRow& row : error_catalogue()) {
-        const Response response = problem(Error(row.code, "a \"quoted\"\n message"), "req_1");
+        const Error error = Error(row.code, "a \"quoted\"\n message of \xFF bytes")
+                                .with_param("\xFF")
+                                .with_detail("limit", "\xC3");
+
+        const Response response = problem(error, "req_1");
 
         EXPECT_TRUE(runtime::parse_json(response.body)) << row.name;
         EXPECT_GE(response.status, 400) << row.name;

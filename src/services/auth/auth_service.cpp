@@ -248,11 +248,10 @@ Result<std::optional<std::string>> AuthService::prepare_first_run() {
         if ((earlier && earlier->is_complete) || (!earlier && !existing.empty())) return false;
         OrganizationRow owner;
         if (earlier) {
-            // That run was cut before anybody saw its key.
+            // That run was cut at about its ready line. Its key may have been seen, so it stays
+            // valid; if nobody saw it, nobody has it.
             QUIRE_TRY(const auto made, store.find_organization(earlier->org_id));
             owner = made.value();
-            const auto revoked = store.revoke_key(owner.id, earlier->key_id, clock_.now());
-            if (!revoked) return revoked.error();
         } else {
             owner = new_organization("default");
             const auto made = store.insert_organization(owner);

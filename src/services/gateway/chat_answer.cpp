@@ -19,19 +19,23 @@ void append_text_or_null(std::string& out, std::string_view text, bool is_null) 
 }
 
 /// Providers send logprobs piece by piece as {"content":[…]}: the lists become one.
-void merge_logprobs(std::string& all, std::string_view piece) {
-    if (all.empty()) {
-        all = piece;
-        return;
+std::string merged_logprobs(const std::vector<std::string>& pieces) {
+    if (pieces.empty()) return "null";
+    if (pieces.size() == 1) return pieces.front();
+    json::object all;
+    json::array list;
+    for (const std::string& piece : pieces) {
+        auto parsed = runtime::parse_json(piece);
+        if (!parsed || !parsed->is_object()) continue;
+        json::object& object = parsed->get_object();
+        json::value* content = object.if_contains("content");
+        if (content != nullptr && content->is_array()) {
+            for (json::value& item : content->get_array()) list.push_back(std::move(item));
+        }
+        if (all.empty()) all = std::move(object);
     }
-    auto merged = runtime::parse_json(all);
-    auto added = runtime::parse_json(piece);
-    if (!merged || !added || !merged->is_object() || !added->is_object()) return;
-    json::value* list = merged->get_object().if_contains("content");
-    json::value* more = added->get_object().if_contains("content");
-    if (list == nullptr || more == nullptr || !list->is_array() || !more->is_array()) return;
-    for (json::value& item : more->get_array()) list->get_array().push_back(item);
-    all = json::serialize(*merged);
+    if (!list.empty()) all["content"] = std::move(list);
+    return json::serialize(all);
 }
 
 }  // namespace
@@ -67,7 +71,7 @@ void ChatAnswer::add(const common::v1::Delta& delta) {
         default:
             content_ += delta.text();
     }
-    if (!delta.logprobs_json().empty()) merge_logprobs(logprobs_, delta.logprobs_json());
+    if (!delta.logprobs_json().empty()) logprobs_.push_back(delta.logprobs_json());
 }
 
 awaitable<Result<void>> ChatAnswer::respond(GatewayCall& call, const ChatIdentity& identity) {
@@ -104,7 +108,7 @@ std::string ChatAnswer::body(const ChatIdentity& identity) const {
         out += ']';
     }
     out += R"(},"logprobs":)";
-    out += logprobs_.empty() ? "null" : logprobs_;
+    out += merged_logprobs(logprobs_);
     out += R"(,"finish_reason":)";
     append_json_string(out, finished_.finish_reason());
     out += "}]";

@@ -5,6 +5,8 @@
 #include "services/gateway/gateway_api.hpp"
 
 #include <map>
+#include <string>
+#include <vector>
 
 namespace quire::gateway {
 
@@ -22,7 +24,7 @@ private:
     std::string content_;
     std::string reasoning_;
     std::string refusal_;
-    std::string logprobs_;
+    std::vector<std::string> logprobs_;  ///< of each piece that has some
     std::map<std::int32_t, common::v1::ToolCall> tool_calls_;
     google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
     common::v1::Finished finished_;

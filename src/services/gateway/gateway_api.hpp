@@ -28,12 +28,13 @@ struct GatewayCall {
     SteadyTime began;
     std::chrono::microseconds auth_took{0};
     bool is_authorized = false;
+    int status = 200;  ///< of a good answer
 
     /// The scope check. A handler makes it after it has checked the fields (interfaces: order of
     /// checks) and before it calls anything.
     Result<void> authorize();
     /// Answers with JSON and the request's id.
-    awaitable<Result<void>> respond_json(int status, std::string json_text);
+    awaitable<Result<void>> respond_json(int http_status, std::string json_text);
     /// `x-request-id` and `server-timing` for the steps known so far.
     void add_headers(http::Response& response,
                      const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;

@@ -3,27 +3,37 @@
 #include "runtime/http/problem.hpp"
 #include "runtime/json.hpp"
 
-#include <fmt/format.h>
-
 namespace quire::gateway {
+namespace {
 
+void append_member(std::string& out, std::string_view key, std::string_view value) {
+    if (!out.ends_with('{')) out += ',';
+    runtime::append_json_string(out, key);
+    out += ':';
+    runtime::append_json_string(out, value);
+}
+
+}  // namespace
+
+/// Errors may quote what a client sent; append_json_string makes valid JSON of whatever that was.
 std::string openai_error(const Error& error, std::string_view trace_id) {
-    json::object inner;
-    inner["message"] = error.message();
-    inner["type"] = error.row().openai_type;
+    std::string out = R"({"error":{)";
+    append_member(out, "message", error.message());
+    append_member(out, "type", error.row().openai_type);
     const std::string_view param = error.detail("param");
-    inner["param"] = nullptr;
-    if (!param.empty()) inner["param"] = param;
-    inner["code"] = error.name();
-    json::object metadata;
-    for (const auto& [key, value] : error.details()) {
-        if (key != "param" && key != "http_status") metadata[key] = value;
+    if (param.empty()) {
+        out += R"(,"param":null)";
+    } else {
+        append_member(out, "param", param);
     }
-    if (!trace_id.empty()) metadata["trace_id"] = trace_id;
-    inner["metadata"] = std::move(metadata);
-    json::object body;
-    body["error"] = std::move(inner);
-    return json::serialize(body);
+    append_member(out, "code", error.name());
+    out += R"(,"metadata":{)";
+    for (const auto& [key, value] : error.details()) {
+        if (key != "param" && key != "http_status") append_member(out, key, value);
+    }
+    if (!trace_id.empty()) append_member(out, "trace_id", trace_id);
+    out += "}}}";
+    return out;
 }
 
 http::Response error_response(const Error& error, std::string_view path,

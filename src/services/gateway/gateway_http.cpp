@@ -68,9 +68,10 @@ Result<void> GatewayCall::authorize() {
     return rpc::check_access(*method, ctx.principal);
 }
 
-awaitable<Result<void>> GatewayCall::respond_json(int status, std::string json_text) {
+awaitable<Result<void>> GatewayCall::respond_json(int http_status, std::string json_text) {
+    status = http_status;
     http::Response response;
-    response.status = status;
+    response.status = http_status;
     if (!json_text.empty()) response.content_type = "application/json";
     response.body = std::move(json_text);
     add_headers(response, {});
@@ -97,7 +98,13 @@ GatewayHttp::GatewayHttp(Deps deps, const GatewayConfig& config)
                      .Add({{"service", "gateway"}})),
       duration_(runtime::histogram_family("quire_http_request_duration_seconds",
                                           "Time to the last byte of an answer.")
-                    .Add({{"service", "gateway"}}, kDurationBuckets)) {}
+                    .Add({{"service", "gateway"}}, kDurationBuckets)) {
+    for (const Route& route : all_routes()) {
+        const rpc::Method* method = deps_.methods.find(route.method);
+        QUIRE_ASSERT(method != nullptr, "every route names a method of a running service");
+        methods_.emplace(&route, method);
+    }
+}
 
 awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
     const runtime::GaugeGuard in_flight(in_flight_);
@@ -105,7 +112,7 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
     const http::RequestHead& head = exchange.head();
     const RouteMatch match = find_route(head.method, head.path);
     const auto served = co_await serve(call, match);
-    int status = 200;
+    int status = call.status;
     if (!served) {
         const Error error =
             as_answer(served.error(), exchange.cancel_reason(), exchange.is_answered());
@@ -139,8 +146,7 @@ awaitable<Result<void>> GatewayHttp::serve(GatewayCall& call, const RouteMatch& 
         co_return Error(ErrorCode::kNotFound, fmt::format("there is no path {}", head.path));
     }
     call.path_parameter = match.parameter;
-    call.method = deps_.methods.find(match.route->method);
-    QUIRE_ASSERT(call.method != nullptr, "every route names a method of a running service");
+    call.method = methods_.at(match.route);
     call.ctx.deadline = call.began + config_.request_deadline;
     call.exchange.set_deadline(call.ctx.deadline);
     const auto authenticated = co_await authenticate(call);

@@ -37,6 +37,7 @@ private:
 
     Deps deps_;
     GatewayConfig config_;
+    std::map<const Route*, const rpc::Method*> methods_;  ///< looked up once
     std::atomic<bool> is_draining_{false};
     prometheus::Gauge& in_flight_;
     prometheus::Histogram& duration_;

@@ -75,7 +75,8 @@ awaitable<Result<providers::Completion>> Generation::attempt(const rpc::CallCont
         {config_.connect, config_.first_token, config_.between_tokens}};
     auto completion = co_await model_.provider->generate(ctx, request, *this);
     count_attempt(model_, completion ? "ok" : completion.error().name());
-    if (!completion && completion.error().code() != ErrorCode::kCancelled) {
+    // What the provider says of the client's own fields may quote them and is not logged.
+    if (!completion && completion.error().row().http_status >= 500) {
         QUIRE_LOG(warn, "upstream attempt failed", {"request_id", ctx.request_id},
                   {"model", model_.name}, {"code", completion.error().name()},
                   {"why", completion.error().message()});

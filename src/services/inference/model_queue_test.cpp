@@ -33,12 +33,23 @@ awaitable<void> enter_into(ModelQueue& queue, milliseconds wait_max, Entrant& en
     entrant.result.emplace(std::move(entered));
 }
 
+/// Enters after its caller has left.
+awaitable<void> enter_too_late(ModelQueue& queue, Entrant& entrant) {
+    const auto slept = co_await runtime::sleep_for(1h);
+    EXPECT_FALSE(slept);
+    co_await enter_into(queue, 1h, entrant);
+}
+
 /// A loop that the test turns by hand.
 class ModelQueueTest : public testing::Test {
 protected:
     ~ModelQueueTest() override {
         for (const auto& entrant : entrants_) entrant->task.cancel();
         turn();
+    }
+    ModelQueue& make(const std::string& model, std::int64_t concurrency, std::int64_t line) {
+        queues_.push_back(std::make_unique<ModelQueue>(model, concurrency, line));
+        return *queues_.back();
     }
     Entrant& enter(ModelQueue& queue, milliseconds wait_max = 1h) {
         Entrant& entrant = *entrants_.emplace_back(std::make_unique<Entrant>());
@@ -58,11 +69,12 @@ protected:
     }
 
     asio::io_context loop_{1};
+    std::vector<std::unique_ptr<ModelQueue>> queues_;
     std::vector<std::unique_ptr<Entrant>> entrants_;
 };
 
 TEST_F(ModelQueueTest, LetsInAsManyAsMayRunAtOnce) {
-    ModelQueue queue("m", 2, 10);
+    ModelQueue& queue = make("m", 2, 10);
 
     const Entrant& first = enter(queue);
     const Entrant& second = enter(queue);
@@ -76,7 +88,7 @@ TEST_F(ModelQueueTest, LetsInAsManyAsMayRunAtOnce) {
 }
 
 TEST_F(ModelQueueTest, ServesFirstComeFirst) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     Entrant& holder = enter(queue);
     for (int i = 0; i < 5; ++i) enter(queue);
 
@@ -92,7 +104,7 @@ TEST_F(ModelQueueTest, ServesFirstComeFirst) {
 }
 
 TEST_F(ModelQueueTest, NobodyOvertakesOneWhoseTurnHasJustCome) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     Entrant& holder = enter(queue);
     const Entrant& waiting = enter(queue);
 
@@ -104,7 +116,7 @@ TEST_F(ModelQueueTest, NobodyOvertakesOneWhoseTurnHasJustCome) {
 }
 
 TEST_F(ModelQueueTest, AFreePlaceIsThereAtOnceAgain) {
-    ModelQueue queue("m", 1, 0);
+    ModelQueue& queue = make("m", 1, 0);
     for (int i = 0; i < 3; ++i) {
         Entrant& entrant = enter(queue);
 
@@ -116,7 +128,7 @@ TEST_F(ModelQueueTest, AFreePlaceIsThereAtOnceAgain) {
 }
 
 TEST_F(ModelQueueTest, RefusesAtOnceWhenTheLineIsFull) {
-    ModelQueue queue("m", 1, 2);
+    ModelQueue& queue = make("m", 1, 2);
     for (int i = 0; i < 3; ++i) enter(queue);
 
     const Entrant& refused = enter(queue);
@@ -128,7 +140,7 @@ TEST_F(ModelQueueTest, RefusesAtOnceWhenTheLineIsFull) {
 }
 
 TEST_F(ModelQueueTest, TakesTheNextAfterAFullLineBecameShorter) {
-    ModelQueue queue("m", 1, 1);
+    ModelQueue& queue = make("m", 1, 1);
     Entrant& holder = enter(queue);
     enter(queue);
     EXPECT_EQ(enter(queue).error(), "queue_full");
@@ -141,21 +153,21 @@ TEST_F(ModelQueueTest, TakesTheNextAfterAFullLineBecameShorter) {
 }
 
 TEST_F(ModelQueueTest, AQueueOfNoneRefusesWhileAnotherRuns) {
-    ModelQueue queue("m", 1, 0);
+    ModelQueue& queue = make("m", 1, 0);
     enter(queue);
 
     EXPECT_EQ(enter(queue).error(), "queue_full");
 }
 
 TEST_F(ModelQueueTest, TheHintIsAMinuteAtMost) {
-    ModelQueue queue("m", 1, 100);
+    ModelQueue& queue = make("m", 1, 100);
     for (int i = 0; i < 101; ++i) enter(queue);
 
     EXPECT_EQ(enter(queue).result->error().retry_after(), 60s);
 }
 
 TEST_F(ModelQueueTest, TimesOutAndLeavesTheLine) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     Entrant& holder = enter(queue);
 
     const Entrant& impatient = enter(queue, 2ms);
@@ -171,7 +183,7 @@ TEST_F(ModelQueueTest, TimesOutAndLeavesTheLine) {
 }
 
 TEST_F(ModelQueueTest, AWaitOfNothingEndsSoon) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     enter(queue);
 
     const Entrant& impatient = enter(queue, 0ms);
@@ -181,7 +193,7 @@ TEST_F(ModelQueueTest, AWaitOfNothingEndsSoon) {
 }
 
 TEST_F(ModelQueueTest, ACancelledWaiterLeavesTheLine) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     Entrant& holder = enter(queue);
     Entrant& cancelled = enter(queue);
     const Entrant& next = enter(queue);
@@ -197,20 +209,22 @@ TEST_F(ModelQueueTest, ACancelledWaiterLeavesTheLine) {
 }
 
 TEST_F(ModelQueueTest, WhoWasCancelledBeforeTakesNoPlace) {
-    ModelQueue queue("m", 1, 10);
+    ModelQueue& queue = make("m", 1, 10);
     Entrant entrant;
-    entrant.task.cancel();
+    entrant.task.spawn(loop_.get_executor(), "entrant", enter_too_late(queue, entrant));
+    turn();
 
-    entrant.task.spawn(loop_.get_executor(), "entrant", enter_into(queue, 1h, entrant));
+    entrant.task.cancel();
     turn();
 
     EXPECT_EQ(entrant.error(), "client_closed_request");
     EXPECT_EQ(queue.running(), 0);
 }
 
-TEST_F(ModelQueueTest, ATurnThatComesToOneWhoIsLeavingGoesToTheNext) {
+/// Whoever wins, the place goes on to the next.
+TEST_F(ModelQueueTest, ATurnThatComesToOneWhoIsLeavingIsNotLost) {
     for (const bool is_cancelled_first : {true, false}) {
-        ModelQueue queue("m", 1, 10);
+        ModelQueue& queue = make("m", 1, 10);
         Entrant& holder = enter(queue);
         Entrant& cancelled = enter(queue);
         Entrant& next = enter(queue);
@@ -219,8 +233,10 @@ TEST_F(ModelQueueTest, ATurnThatComesToOneWhoIsLeavingGoesToTheNext) {
         holder.leave();
         if (!is_cancelled_first) cancelled.task.cancel();
         turn();
+        ASSERT_TRUE(cancelled.result);
+        cancelled.leave();
+        turn();
 
-        EXPECT_EQ(cancelled.error(), "client_closed_request");
         EXPECT_TRUE(next.is_in());
         EXPECT_EQ(queue.running(), 1);
         next.leave();
@@ -228,8 +244,27 @@ TEST_F(ModelQueueTest, ATurnThatComesToOneWhoIsLeavingGoesToTheNext) {
     }
 }
 
+/// The turn is given between two looks of the waiter's loop, and the waiter is cancelled in the
+/// same one before it can see the turn.
+TEST_F(ModelQueueTest, ACancelledWaiterGivesItsUnseenTurnOn) {
+    ModelQueue& queue = make("m", 1, 10);
+    Entrant& holder = enter(queue);
+    Entrant& cancelled = enter(queue);
+    Entrant& next = enter(queue);
+
+    cancelled.task.cancel();
+    // Behind the cancellation, before the waiter's own end of the wait.
+    asio::post(loop_, [&] { holder.leave(); });
+    turn();
+
+    EXPECT_EQ(cancelled.error(), "client_closed_request");
+    EXPECT_TRUE(next.is_in());
+    next.leave();
+    EXPECT_EQ(queue.running(), 0);
+}
+
 TEST_F(ModelQueueTest, AMovedPlaceIsStillOne) {
-    ModelQueue queue("m", 2, 0);
+    ModelQueue& queue = make("m", 2, 0);
     auto first = test::run(queue.enter(1h));
     auto second = test::run(queue.enter(1h));
     ASSERT_TRUE(first && second);
@@ -247,7 +282,7 @@ TEST_F(ModelQueueTest, AMovedPlaceIsStillOne) {
 }
 
 TEST_F(ModelQueueTest, ShowsItsDepthAndWhatItRefused) {
-    ModelQueue queue("metered", 1, 1);
+    ModelQueue& queue = make("metered", 1, 1);
     Entrant& holder = enter(queue);
     Entrant& waiting = enter(queue);
     EXPECT_EQ(enter(queue).error(), "queue_full");

@@ -1,0 +1,117 @@
+#include "storage/outbox.hpp"
+
+#include "storage/sqlite_connection.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+namespace quire::storage {
+namespace {
+
+OutboxRow event(int number) {
+    OutboxRow row;
+    row.event_id = fmt::format("evt_{}", number);
+    row.type = "quire.test.happened.v1";
+    row.subject = "req_1";
+    row.payload = R"({"a":1})";
+    row.traceparent = "00-x";
+    row.created_at = Timestamp{number};
+    return row;
+}
+
+class OutboxTest : public testing::Test {
+protected:
+    OutboxTest() {
+        auto opened = SqliteConnection::open(folder_.path() / "test.db");
+        EXPECT_TRUE(opened);
+        store_ = *std::move(opened);
+        EXPECT_TRUE(store_->run_script(std::string(kOutboxTable)));
+    }
+
+    void append(int count) {
+        auto work = [count](Connection& connection) -> Result<void> {
+            for (int i = 1; i <= count; ++i) EXPECT_TRUE(append_event(connection, event(i)));
+            return {};
+        };
+        EXPECT_TRUE(in_transaction(*store_, true, work));
+    }
+    std::vector<OutboxRow> read(std::int64_t after, std::int64_t limit) {
+        auto rows = read_outbox(*store_, after, limit);
+        EXPECT_TRUE(rows);
+        return rows ? *std::move(rows) : std::vector<OutboxRow>();
+    }
+
+    test::TemporaryFolder folder_;
+    std::unique_ptr<SqliteConnection> store_;
+};
+
+TEST_F(OutboxTest, GivesEventsBackInTheirOrder) {
+    append(3);
+
+    const auto rows = read(0, 0);
+
+    ASSERT_EQ(rows.size(), 3u);
+    for (int i = 0; i < 3; ++i) {
+        const OutboxRow wanted = event(i + 1);
+        EXPECT_EQ(rows[i].sequence, i + 1);
+        EXPECT_EQ(rows[i].event_id, wanted.event_id);
+        EXPECT_EQ(rows[i].type, wanted.type);
+        EXPECT_EQ(rows[i].subject, wanted.subject);
+        EXPECT_EQ(rows[i].payload, wanted.payload);
+        EXPECT_EQ(rows[i].traceparent, wanted.traceparent);
+        EXPECT_EQ(rows[i].created_at, wanted.created_at);
+    }
+}
+
+TEST_F(OutboxTest, GivesWhatComesAfterASequence) {
+    append(5);
+
+    const auto rows = read(2, 2);
+
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].sequence, 3);
+    EXPECT_EQ(rows[1].sequence, 4);
+    EXPECT_TRUE(read(5, 0).empty());
+}
+
+TEST_F(OutboxTest, LimitsAPage) {
+    append(1'005);
+
+    EXPECT_EQ(read(0, 0).size(), 100u);
+    EXPECT_EQ(read(0, 1'000).size(), 1'000u);
+    EXPECT_EQ(read(0, 5'000).size(), 1'000u);
+    EXPECT_EQ(read(0, -5).size(), 1u);
+}
+
+TEST_F(OutboxTest, RefusesAnEventIdTwice) {
+    append(1);
+
+    const auto again = append_event(*store_, event(1));
+
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists);
+}
+
+TEST_F(OutboxTest, AnEventGoesWithItsTransaction) {
+    auto work = [](Connection& connection) -> Result<void> {
+        const auto appended = append_event(connection, event(1));
+        EXPECT_TRUE(appended);
+        return Error(ErrorCode::kInternalError, "the change failed");
+    };
+
+    EXPECT_FALSE(in_transaction(*store_, true, work));
+
+    EXPECT_TRUE(read(0, 0).empty());
+}
+
+TEST_F(OutboxTest, NeverGivesASequenceTwice) {
+    append(2);
+    ASSERT_TRUE(store_->execute("DELETE FROM outbox"));
+
+    ASSERT_TRUE(append_event(*store_, event(3)));
+
+    EXPECT_EQ(read(0, 0).front().sequence, 3);
+}
+
+}  // namespace
+}  // namespace quire::storage
