@@ -1,5 +1,6 @@
 #include "runtime/trace_context.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace quire::runtime {
@@ -22,7 +23,8 @@ TEST(Traceparent, TakesOnlyTheSampledFlag) {
         bool is_sampled;
     };
     for (const Row& row : {Row{"00", false}, Row{"01", true}, Row{"02", false}, Row{"ff", true}}) {
-        const auto trace = parse_traceparent(std::string(kExample.substr(0, 53)).append(row.flags));
+        const auto trace =
+            parse_traceparent(fmt::format("{}{}", kExample.substr(0, 53), row.flags));
 
         ASSERT_TRUE(trace) << row.flags;
         EXPECT_EQ(trace->is_sampled, row.is_sampled) << row.flags;

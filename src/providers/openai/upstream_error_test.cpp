@@ -61,12 +61,18 @@ TEST(ToError, ReadsEveryFormOfAnErrorBody) {
 }
 
 TEST(ToError, SaysTheStatusWhereTheBodySaysNothing) {
-    for (const std::string_view body : {"", "<html>nope</html>", "[]", "{}", R"({"error":{}})"}) {
+    for (const std::string_view body : {"{}", R"({"error":{}})"}) {
         EXPECT_EQ(error_of(404, body).message(), "the provider refused the request (404)") << body;
     }
 }
 
-TEST(ToError, A422StaysOne) { EXPECT_EQ(error_of(422).detail("http_status"), "422"); }
+TEST(ToError, BlamesNoClientForAPageOfAnotherServer) {
+    for (const std::string_view body : {"", "<html>nope</html>", "[]"}) {
+        EXPECT_EQ(error_of(404, body).code(), ErrorCode::kUpstreamError) << body;
+    }
+}
+
+TEST(ToError, A422StaysOne) { EXPECT_EQ(error_of(422, "{}").detail("http_status"), "422"); }
 
 TEST(ToError, NeverRepeatsWhatAFaultOfTheProviderSays) {
     const std::string_view body = R"({"error":{"message":"at https://user:pw@host/ key-1"}})";
