@@ -41,3 +41,7 @@ endif()
 set(QUIRE_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
     -Wno-mismatched-new-delete  # false alarm on the frames of Asio's coroutines
     -Werror)
+if(QUIRE_SANITIZER)
+    # Instrumented code confuses this one; the release build keeps it.
+    list(APPEND QUIRE_WARNINGS -Wno-maybe-uninitialized)
+endif()

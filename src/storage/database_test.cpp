@@ -56,21 +56,21 @@ protected:
     }
 
     test::TemporaryFolder folder_;
+    runtime::EventLoops loops_{3};
 };
 
 TEST_F(DatabaseTest, WritesOneAfterTheOtherFromSeveralLoops) {
     const auto database = open();
-    runtime::EventLoops loops(3);
     runtime::TaskGroup tasks;
     std::atomic<int> failures{0};
     for (int i = 0; i < 6; ++i) {
-        tasks.spawn(loops.next().get_executor(), "adder", add_many(*database, 20, failures));
+        tasks.spawn(loops_.next().get_executor(), "adder", add_many(*database, 20, failures));
     }
 
     tasks.join_blocking();
 
     EXPECT_EQ(failures, 0);
-    const auto count = test::run(database->read(read_count));
+    const auto count = test::run_on(loops_.loop(0), database->read(read_count));
     ASSERT_TRUE(count);
     EXPECT_EQ(*count, 120);
 }
@@ -82,18 +82,18 @@ TEST_F(DatabaseTest, RollsBackWhatFails) {
         return Error(ErrorCode::kNotFound, "changed my mind");
     };
 
-    const auto written = test::run(database->write(fail));
+    const auto written = test::run_on(loops_.loop(0), database->write(fail));
 
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code(), ErrorCode::kNotFound);
-    const auto count = test::run(database->read(read_count));
+    const auto count = test::run_on(loops_.loop(0), database->read(read_count));
     ASSERT_TRUE(count);
     EXPECT_EQ(*count, 0);
 }
 
 TEST_F(DatabaseTest, ReadsWhileAWriteIsUnderWay) {
-    const auto database = open();
     asio::io_context loop(1);
+    const auto database = open();
     std::latch has_written(1);
     std::latch has_read(1);
     auto write = [&](Connection& connection) -> Result<int> {
@@ -109,7 +109,7 @@ TEST_F(DatabaseTest, ReadsWhileAWriteIsUnderWay) {
     loop.poll();
     has_written.wait();
 
-    const auto count = test::run(database->read(read_count));
+    const auto count = test::run_on(loops_.loop(0), database->read(read_count));
     has_read.count_down();
     loop.run_for(std::chrono::seconds(5));
 
@@ -119,8 +119,8 @@ TEST_F(DatabaseTest, ReadsWhileAWriteIsUnderWay) {
 }
 
 TEST_F(DatabaseTest, RefusesMoreWorkThanMayWait) {
-    const auto database = open({1, 1});
     asio::io_context loop(1);
+    const auto database = open({1, 1});
     runtime::TaskGroup tasks;
     std::latch gate(1);
     std::array<std::string, 3> outcomes;

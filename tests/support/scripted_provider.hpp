@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "providers/provider.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,13 +12,17 @@ namespace quire::test {
 /// One call of a model back end: the texts that it gives, and how it ends.
 struct ScriptedAttempt {
     std::vector<std::string> texts;
-    Result<providers::Completion> end = providers::Completion{"stop", std::nullopt};
+    providers::Completion completion{"stop", std::nullopt};
     bool waits = false;  ///< after the texts, until it is cancelled
+    std::optional<Error> failure = std::nullopt;
 };
 
 /// An attempt that fails with words that nobody above may repeat.
 inline ScriptedAttempt failing_attempt(ErrorCode code, std::vector<std::string> texts = {}) {
-    return {std::move(texts), Error(code, "the upstream's own words at gpu-7:8000"), false};
+    ScriptedAttempt attempt;
+    attempt.texts = std::move(texts);
+    attempt.failure.emplace(code, "the upstream's own words at gpu-7:8000");
+    return attempt;
 }
 
 /// A model back end that does what the test says: 3 ms to its headers and 4 ms to its first text on
@@ -49,7 +54,8 @@ public:
             const auto slept = co_await runtime::sleep_for(std::chrono::hours(1));
             if (!slept) co_return slept.error();
         }
-        co_return attempt.end;
+        if (attempt.failure) co_return *attempt.failure;
+        co_return attempt.completion;
     }
 
     std::vector<ScriptedAttempt> attempts;  ///< the last one repeats; none: an empty answer

@@ -2,6 +2,7 @@
 
 #include "runtime/http/client_connection.hpp"
 
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include <map>
@@ -100,6 +101,16 @@ public:
               return std::make_unique<std::shared_ptr<ConnectionPool>>(
                   std::make_shared<ConnectionPool>(loop, idle_max));
           }) {}
+
+    /// Idle connections end on their loops, where their deadlines are.
+    ~Impl() {
+        for (auto& pool : pools_.all()) {
+            asio::io_context& loop = (*pool)->loop();
+            asio::post(loop, [ending = std::move(*pool)] {});
+        }
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     std::shared_ptr<ConnectionPool> pool() { return pools_.here(); }
     TlsContext& tls() { return tls_; }

@@ -55,7 +55,7 @@ awaitable<Result<std::string>> read_all(ClientResponse& response, std::size_t by
 
 /// HTTP/1.1 client with one pool of kept-alive connections per loop and target. Never follows a
 /// redirect. A pooled connection that turns out to be closed before the first byte of an answer is
-/// replaced once by a new one.
+/// replaced once by a new one. Dies on any thread, before the loops.
 class Client {
 public:
     explicit Client(runtime::EventLoops& loops, std::size_t idle_max = 64);

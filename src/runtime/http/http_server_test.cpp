@@ -361,6 +361,16 @@ TEST_P(HttpServer, StopCancelsAndJoinsWhatRuns) {
     EXPECT_FALSE(get());
 }
 
+TEST_P(HttpServer, ItsIdleClientsMayDieAfterTheLoopsHaveStopped) {
+    serve(describe);
+    ASSERT_TRUE(get(0));
+    ASSERT_TRUE(get(1));
+
+    server_->stop();
+    server_.reset();
+    loops_.stop();
+}
+
 TEST_P(HttpServer, TurnsConnectionsAboveItsLimitAway) {
     ServerLimits limits;
     limits.connections_max = 1;

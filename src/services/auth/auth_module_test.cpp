@@ -37,7 +37,7 @@ public:
     Result<v1::AuthenticateResponse> authenticate(const std::string& key) {
         v1::AuthenticateRequest request;
         request.set_key(key);
-        return test::run(auth_->authenticate({}, request));
+        return run(auth_->authenticate({}, request));
     }
     rpc::CallContext context_of(const std::string& key) {
         const auto answer = authenticate(key);
@@ -51,16 +51,20 @@ public:
         return ctx;
     }
     int organizations() {
-        const auto answer = test::run(auth_->list_organizations({}, {}));
+        const auto answer = run(auth_->list_organizations({}, {}));
         EXPECT_TRUE(answer);
         return answer->organizations_size();
     }
     Events events() {
-        const auto page = test::run(auth_->read_outbox({}, {}));
+        const auto page = run(auth_->read_outbox({}, {}));
         EXPECT_TRUE(page);
         return page->events();
     }
     Auth& auth() { return *auth_; }
+    template <class T>
+    T run(awaitable<T> call) {
+        return test::run_on(loops_.loop(0), std::move(call));
+    }
 
 private:
     runtime::EventLoops loops_{1};
@@ -128,7 +132,7 @@ TEST_F(AuthModuleTest, AStoreWithAnOrganizationHasNoFirstRun) {
     Life life = live();
     v1::CreateOrganizationRequest request;
     request.set_name("made by hand");
-    ASSERT_TRUE(test::run(life.auth().create_organization({}, request)));
+    ASSERT_TRUE(life.run(life.auth().create_organization({}, request)));
 
     EXPECT_EQ(life.prepare(), std::nullopt);
 }
@@ -140,12 +144,12 @@ TEST_F(AuthModuleTest, TellsOfEachKeyWhatConsumersNeed) {
     v1::CreateKeyRequest create;
     create.set_name("ci");
     create.add_scopes("inference");
-    const auto made = test::run(life.auth().create_key(ctx, create));
+    const auto made = life.run(life.auth().create_key(ctx, create));
     ASSERT_TRUE(made);
     v1::RevokeKeyRequest revoke;
     revoke.set_id(made->key().id());
     clock_.advance(1s);
-    ASSERT_TRUE(test::run(life.auth().revoke_key(ctx, revoke)));
+    ASSERT_TRUE(life.run(life.auth().revoke_key(ctx, revoke)));
 
     const Events events = life.events();
 
@@ -177,10 +181,10 @@ TEST_F(AuthModuleTest, TellsNothingOfWhatDidNotHappen) {
     revoke.set_id(life.authenticate(life.prepare().value())->principal().key_id());
     const int before = life.events().size();
 
-    EXPECT_FALSE(test::run(life.auth().revoke_key(ctx, unknown)));
-    EXPECT_FALSE(test::run(life.auth().create_key(ctx, {})));
-    EXPECT_TRUE(test::run(life.auth().revoke_key(ctx, revoke)));
-    EXPECT_TRUE(test::run(life.auth().revoke_key(ctx, revoke)));
+    EXPECT_FALSE(life.run(life.auth().revoke_key(ctx, unknown)));
+    EXPECT_FALSE(life.run(life.auth().create_key(ctx, {})));
+    EXPECT_TRUE(life.run(life.auth().revoke_key(ctx, revoke)));
+    EXPECT_TRUE(life.run(life.auth().revoke_key(ctx, revoke)));
 
     EXPECT_EQ(life.events().size(), before + 1);
 }

@@ -30,6 +30,10 @@ protected:
         owner_ = context_of(first->value());
     }
 
+    template <class T>
+    T run(awaitable<T> call) {
+        return test::run_on(loops_.loop(0), std::move(call));
+    }
     /// Whom a key speaks for.
     rpc::CallContext context_of(const std::string& key) {
         const auto answer = authenticate(key);
@@ -48,7 +52,7 @@ protected:
     rpc::CallContext stranger() {
         v1::CreateOrganizationRequest request;
         request.set_name("others");
-        const auto made = test::run(auth_->create_organization({}, request));
+        const auto made = run(auth_->create_organization({}, request));
         EXPECT_TRUE(made);
         rpc::CallContext ctx;
         ctx.principal.org_id = made->organization().id();
@@ -61,7 +65,7 @@ protected:
     Result<v1::AuthenticateResponse> authenticate(const std::string& key) {
         v1::AuthenticateRequest request;
         request.set_key(key);
-        return test::run(auth_->authenticate({}, request));
+        return run(auth_->authenticate({}, request));
     }
     Result<v1::CreateKeyResponse> create(const rpc::CallContext& ctx, std::string name,
                                          std::vector<std::string> scopes = {},
@@ -71,19 +75,19 @@ protected:
         request.set_name(std::move(name));
         request.mutable_scopes()->Add(scopes.begin(), scopes.end());
         request.set_expires_at_us(expires.micros);
-        return test::run(auth_->create_key(ctx, request));
+        return run(auth_->create_key(ctx, request));
     }
     Result<v1::ListKeysResponse> list(const rpc::CallContext& ctx, int limit = 0,
                                       std::string after = "") {
         v1::ListKeysRequest request;
         request.mutable_page()->set_limit(limit);
         request.mutable_page()->set_after(std::move(after));
-        return test::run(auth_->list_keys(ctx, request));
+        return run(auth_->list_keys(ctx, request));
     }
     Result<v1::RevokeKeyResponse> revoke(const rpc::CallContext& ctx, const std::string& id) {
         v1::RevokeKeyRequest request;
         request.set_id(id);
-        return test::run(auth_->revoke_key(ctx, request));
+        return run(auth_->revoke_key(ctx, request));
     }
     void expect_error(const Error& error, ErrorCode code, std::string_view message) {
         EXPECT_EQ(error.code(), code) << error.message();
@@ -303,11 +307,11 @@ TEST_F(AuthServiceTest, ListsOrganizationsInPages) {
     v1::ListOrganizationsRequest request;
     request.mutable_page()->set_limit(1);
 
-    const auto first = test::run(auth_->list_organizations({}, request));
+    const auto first = run(auth_->list_organizations({}, request));
     ASSERT_TRUE(first);
     ASSERT_EQ(first->organizations_size(), 1);
     request.mutable_page()->set_after(first->organizations(0).id());
-    const auto second = test::run(auth_->list_organizations({}, request));
+    const auto second = run(auth_->list_organizations({}, request));
 
     EXPECT_EQ(first->organizations(0).id(), owner_.principal.org_id);
     EXPECT_TRUE(first->has_more());

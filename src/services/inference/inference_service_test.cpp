@@ -230,7 +230,9 @@ TEST_F(InferenceServiceTest, DoesNotRetryWhatARetryCannotHelp) {
 }
 
 TEST_F(InferenceServiceTest, PassesTheHintOfACrowdedProviderOn) {
-    provider_->attempts = {{{}, Error(ErrorCode::kOverloaded, "busy").with_retry_after(7s)}};
+    test::ScriptedAttempt crowded = failing_attempt(ErrorCode::kOverloaded);
+    crowded.failure = Error(ErrorCode::kOverloaded, "busy").with_retry_after(7s);
+    provider_->attempts = {crowded};
 
     const auto ended = generate();
 

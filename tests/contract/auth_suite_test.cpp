@@ -1,0 +1,176 @@
+#include "tests/contract/auth_suite.hpp"
+
+#include "quire/auth/v1/auth_fake.hpp"
+#include "runtime/wiring.hpp"
+#include "services/auth/auth_module.hpp"
+#include "tests/support/run_coroutine.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+namespace quire::test {
+namespace {
+
+using auth::Auth;
+
+/// The service over a store of its own.
+class AuthSubject {
+public:
+    AuthSubject() {
+        auto made = auth::make_auth(wiring_);
+        EXPECT_TRUE(made);
+        if (made) module_ = *std::move(made);
+        auto offered = wiring_.need<Auth>("auth");
+        EXPECT_TRUE(offered);
+        if (offered) port = *std::move(offered);
+    }
+
+    std::shared_ptr<Auth> port;
+
+private:
+    TemporaryFolder folder_;
+    runtime::EventLoops loops_{1};
+    SystemClock clock_;
+    SystemRng rng_;
+    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
+    std::unique_ptr<runtime::Module> module_;
+};
+
+class AuthContract : public testing::TestWithParam<AuthCase> {};
+
+TEST_P(AuthContract, Holds) {
+    const AuthSubject subject;
+
+    EXPECT_EQ(run(check_auth(GetParam(), *subject.port)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Service, AuthContract, testing::ValuesIn(auth_cases()),
+                         [](const auto& instance) { return instance.param.name; });
+
+/// A fake that passes every call on to the service, until a test plants a fault in it.
+std::shared_ptr<auth::FakeAuth> passing_on_to(Auth& service) {
+    auto fake = std::make_shared<auth::FakeAuth>();
+    const auto pass = [&service](auto method) {
+        return [&service, method](const rpc::CallContext& ctx, const auto& request) {
+            return (service.*method)(ctx, request);
+        };
+    };
+    fake->on_authenticate = pass(&Auth::authenticate);
+    fake->on_create_key = pass(&Auth::create_key);
+    fake->on_list_keys = pass(&Auth::list_keys);
+    fake->on_revoke_key = pass(&Auth::revoke_key);
+    fake->on_create_organization = pass(&Auth::create_organization);
+    fake->on_list_organizations = pass(&Auth::list_organizations);
+    fake->on_read_outbox = pass(&Auth::read_outbox);
+    return fake;
+}
+
+using Names = std::vector<std::string>;
+
+/// Those of these cases that a port fails.
+Names failures_of(Auth& port, const Names& among) {
+    Names failed;
+    for (const AuthCase& rule : auth_cases()) {
+        if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
+        if (!run(check_auth(rule, port)).empty()) failed.push_back(rule.name);
+    }
+    return failed;
+}
+
+class AuthSuiteFaults : public testing::Test {
+protected:
+    AuthSubject subject_;
+    std::shared_ptr<auth::FakeAuth> fake_ = passing_on_to(*subject_.port);
+};
+
+TEST_F(AuthSuiteFaults, AFakeThatPassesEverythingOnHasNone) {
+    for (const AuthCase& rule : auth_cases()) {
+        EXPECT_EQ(run(check_auth(rule, *fake_)), "") << rule.name;
+    }
+}
+
+awaitable<Result<auth::v1::RevokeKeyResponse>> revoke_nothing() {
+    co_return auth::v1::RevokeKeyResponse();
+}
+
+TEST_F(AuthSuiteFaults, SeesARevocationThatIsForgotten) {
+    fake_->on_revoke_key = [](const auto&, const auto&) { return revoke_nothing(); };
+
+    const Names cases{"ARevokedKeyIsRefusedAndMayBeRevokedAgain",
+                      "ForeignAndUnknownKeysAreNotFoundAlike",
+                      "CreationsAndRevocationsAreToldInOrder"};
+    EXPECT_EQ(failures_of(*fake_, cases), cases);
+}
+
+awaitable<Result<auth::v1::ListKeysResponse>> list_for(Auth& port, rpc::CallContext whom,
+                                                       auth::v1::ListKeysRequest request) {
+    co_return co_await port.list_keys(whom, request);
+}
+
+TEST_F(AuthSuiteFaults, SeesAListThatShowsTheKeysOfOthers) {
+    rpc::CallContext last_maker;
+    fake_->on_create_key = [&](const rpc::CallContext& ctx, const auto& request) {
+        last_maker = ctx;
+        return subject_.port->create_key(ctx, request);
+    };
+    fake_->on_list_keys = [&](const rpc::CallContext&, const auto& request) {
+        return list_for(*subject_.port, last_maker, request);
+    };
+
+    const Names cases{"ForeignKeysAreNotListed", "AnotherProjectsKeysAreForeignToo"};
+    EXPECT_EQ(failures_of(*fake_, cases), cases);
+}
+
+awaitable<Result<auth::v1::ListKeysResponse>> list_without_more(
+    Auth& port, const rpc::CallContext& ctx, const auth::v1::ListKeysRequest& request) {
+    QUIRE_CO_TRY(auto page, port.list_keys(ctx, request));
+    page.set_has_more(false);
+    co_return page;
+}
+
+TEST_F(AuthSuiteFaults, SeesAPageThatHidesTheNext) {
+    fake_->on_list_keys = [this](const rpc::CallContext& ctx,
+                                 const auth::v1::ListKeysRequest& request) {
+        return list_without_more(*subject_.port, ctx, request);
+    };
+
+    const Names cases{"PagesShowEverythingOnce"};
+    EXPECT_EQ(failures_of(*fake_, cases), cases);
+}
+
+awaitable<Result<auth::v1::AuthenticateResponse>> authenticate_with_all_scopes(
+    Auth& port, const rpc::CallContext& ctx, const auth::v1::AuthenticateRequest& request) {
+    QUIRE_CO_TRY(auto answer, port.authenticate(ctx, request));
+    answer.mutable_principal()->add_scopes("keys:write");
+    co_return answer;
+}
+
+TEST_F(AuthSuiteFaults, SeesAKeyThatMayDoMoreThanItWasGiven) {
+    fake_->on_authenticate = [this](const rpc::CallContext& ctx,
+                                    const auth::v1::AuthenticateRequest& request) {
+        return authenticate_with_all_scopes(*subject_.port, ctx, request);
+    };
+
+    const Names cases{"EachScopeCanBeGivenAlone"};
+    EXPECT_EQ(failures_of(*fake_, cases), cases);
+}
+
+awaitable<Result<common::v1::OutboxPage>> read_backwards(
+    Auth& port, const rpc::CallContext& ctx, const common::v1::ReadOutboxRequest& request) {
+    QUIRE_CO_TRY(auto page, port.read_outbox(ctx, request));
+    std::reverse(page.mutable_events()->begin(), page.mutable_events()->end());
+    co_return page;
+}
+
+TEST_F(AuthSuiteFaults, SeesEventsOutOfOrder) {
+    fake_->on_read_outbox = [this](const rpc::CallContext& ctx,
+                                   const common::v1::ReadOutboxRequest& request) {
+        return read_backwards(*subject_.port, ctx, request);
+    };
+
+    const Names cases{"CreationsAndRevocationsAreToldInOrder"};
+    EXPECT_EQ(failures_of(*fake_, cases), cases);
+}
+
+}  // namespace
+}  // namespace quire::test
