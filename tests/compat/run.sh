@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs the official SDKs against the quire binary: QUIRE_BINARY, else build/release/quire.
 #   ./run.sh            all tests
 #   ./run.sh FILE...    some of them
