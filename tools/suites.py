@@ -173,12 +173,25 @@ def end_group(process):
         deadline = time.monotonic() + patience
         try:
             os.killpg(process.pid, kind)
-            while time.monotonic() < deadline:
-                process.poll()
-                os.killpg(process.pid, 0)
-                time.sleep(0.05)
         except ProcessLookupError:
             return
+        while time.monotonic() < deadline:
+            process.poll()
+            if not group_lives(process.pid):
+                return
+            time.sleep(0.05)
+
+
+def group_lives(group):
+    """Whether a process of the group runs. A zombie does not: in a container nobody may reap it."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its_group) == group and state not in "ZX":
+            return True
+    return False
 
 
 def headline(name):
