@@ -259,7 +259,8 @@ def run_more(runner):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
         runner.run(end_to_end("dev"))
-    if runner.build("tsan") and has_target("tsan", "tsan_tests"):
+    # A third build of everything: with the full counts only.
+    if IS_SOAK and runner.build("tsan") and has_target("tsan", "tsan_tests"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
 
 

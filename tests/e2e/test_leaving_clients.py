@@ -192,7 +192,9 @@ def assert_slow_readers_are_bounded(up: Up, upstream: ScriptedUpstream, readers:
         sent = wait_until_still(read_a_little, "the upstream held back", still=1.0)
         assert all(seen.answered_ms is None for seen in upstream.seen("tiny"))
         grown = up.resident_bytes() - before
-        assert grown <= readers * 256 * KIB + 8 * MIB, f"{grown / MIB:.1f} MiB for {sent} bytes"
+        # AddressSanitizer keeps what was freed, so only a plain build's memory says anything.
+        bound = readers * 256 * KIB + 8 * MIB
+        assert up.is_sanitized() or grown <= bound, f"{grown / MIB:.1f} MiB for {sent} bytes"
     finally:
         for connection in connections:
             connection.leave()

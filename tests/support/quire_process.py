@@ -125,6 +125,10 @@ class Process:
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def is_sanitized(self) -> bool:
+        """Whether the program was built with AddressSanitizer."""
+        return "libasan" in Path(f"/proc/{self.pid}/maps").read_text()
+
     def resident_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
