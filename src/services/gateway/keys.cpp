@@ -117,7 +117,8 @@ awaitable<Result<void>> GatewayApi::revoke_key(GatewayCall& call) {
     if (!authorized) co_return authorized.error();
     auth::v1::RevokeKeyRequest request;
     request.set_id(http::percent_decode(call.path_parameter).value_or(""));
-    QUIRE_CO_TRY([[maybe_unused]] const auto revoked, ports_.auth->revoke_key(call.ctx, request));
+    const auto revoked = co_await ports_.auth->revoke_key(call.ctx, request);
+    if (!revoked) co_return revoked.error();
     principals_.forget(request.id());
     co_return co_await call.respond_json(204, "");
 }
