@@ -4,6 +4,7 @@
 #include "services/gateway/gateway_module.hpp"
 #include "services/inference/inference_module.hpp"
 #include "services/prompts/prompts_module.hpp"
+#include "services/review/review_module.hpp"
 
 #include <algorithm>
 
@@ -38,6 +39,7 @@ const std::vector<ModuleSpec>& all_modules() {
     static const std::vector<ModuleSpec> specs{
         {"auth", {}, auth::make_auth},
         {"inference", {}, inference::make_inference},
+        {"review", {}, review::make_review},
         {"prompts", {"inference"}, prompts::make_prompts},
         {"gateway", {"auth", "prompts"}, gateway::make_gateway},
     };

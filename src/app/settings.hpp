@@ -3,6 +3,7 @@
 #include "runtime/config/option_table.hpp"
 #include "services/gateway/gateway_config.hpp"
 #include "services/inference/inference_config.hpp"
+#include "services/review/review_config.hpp"
 
 #include <chrono>
 #include <optional>
@@ -49,6 +50,7 @@ struct Settings {
     ListenSettings admin{"127.0.0.1:8701"};
     config::Named<providers::ProviderConfig> providers;
     config::Named<providers::ModelConfig> models;
+    review::ReviewConfig review;
     LimitSettings limits;
     LogSettings log;
     RuntimeSettings runtime;
