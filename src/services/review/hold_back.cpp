@@ -61,7 +61,8 @@ bool HoldBack::scan(std::string_view raw, bool is_whole) {
 void HoldBack::resolve(std::uint64_t known_before, std::string& out) {
     std::uint64_t limit = known_before;
     for (const Finding& finding : findings_) {
-        if (finding.raw.begin > known_before) break;
+        // Of two blocks at one place the first of the list counts, so both must be known.
+        if (finding.raw.begin >= known_before) break;
         if (rules_.rules()[finding.rule].action != Action::kBlock) continue;
         limit = finding.raw.begin;
         blocking_rule_ = finding.rule;
