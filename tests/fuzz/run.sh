@@ -8,7 +8,7 @@ SECONDS_EACH=${1:-60}
 BUILD=build/fuzz
 CLANG=$(command -v clang++-14 || command -v clang++ || true)
 if [ -z "$CLANG" ]; then
-    echo "fuzz: skipped, there is no clang++ (apt-get install clang-14 libclang-rt-14-dev)"
+    echo "fuzz all: skipped, there is no clang++ (apt-get install clang-14 libclang-rt-14-dev)"
     exit 0
 fi
 
