@@ -19,8 +19,8 @@ FLAGS=(-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fu
 SOURCES=(tests/support/review_cases.cpp tests/support/review_oracle.cpp src/base/rng.cpp
     src/base/error.cpp src/base/assert.cpp src/runtime/json.cpp src/runtime/boost_impl.cpp
     src/runtime/config/values.cpp src/runtime/config/suggestion.cpp
-    src/services/review/{match_copy,normalizer,literal_automaton,live_prefix,pattern_rule}.cpp
-    src/services/review/{digit_scanners,known_patterns,review_config,rule_set,copy_scan}.cpp
+    src/services/review/{beginnings,match_copy,normalizer,literal_automaton,live_prefix,pattern_rule}.cpp
+    src/services/review/{hand_scanners,known_patterns,review_config,rule_set,copy_scan}.cpp
     src/services/review/{hold_back,reviewed_text}.cpp)
 LIBRARIES=(-lre2 -lhs -licuuc -lz -lfmt -lgtest -lssl -lcrypto -lpthread)
 

@@ -7,7 +7,7 @@ namespace quire::review {
 CopyScan::CopyScan(const RuleSet::Scanners& scanners, CaseMode mode)
     : scanners_(scanners),
       normalizer_(mode),
-      digits_from_(scanners.digits.size(), 0),
+      by_hand_from_(scanners.by_hand.size(), 0),
       patterns_from_(scanners.patterns.size(), 0) {}
 
 bool CopyScan::push(std::string_view raw, std::vector<Finding>& findings) {
@@ -25,7 +25,7 @@ bool CopyScan::finish(std::vector<Finding>& findings) {
 void CopyScan::scan(bool is_whole, std::vector<Finding>& findings) {
     std::uint64_t live = copy_.end();
     if (!scanners_.literals.is_empty()) live = std::min(live, scan_literals(is_whole, findings));
-    live = std::min(live, scan_digits(is_whole, findings));
+    live = std::min(live, scan_by_hand(is_whole, findings));
     if (!scanners_.patterns.empty()) live = std::min(live, scan_patterns(is_whole, findings));
     known_before_ =
         live == copy_.end() ? normalizer_.raw_begin_of_rest() : copy_.raw_begin_of(live);
@@ -70,14 +70,14 @@ void CopyScan::settle_literals(std::uint64_t live, std::vector<Finding>& finding
     occurrences_.erase(occurrences_.begin(), settled);
 }
 
-std::uint64_t CopyScan::scan_digits(bool is_whole, std::vector<Finding>& findings) {
+std::uint64_t CopyScan::scan_by_hand(bool is_whole, std::vector<Finding>& findings) {
     std::uint64_t live = copy_.end();
-    for (std::size_t i = 0; i < scanners_.digits.size(); ++i) {
-        const RuleSet::DigitRule& digits = scanners_.digits[i];
-        std::uint64_t& from = digits_from_[i];
+    for (std::size_t i = 0; i < scanners_.by_hand.size(); ++i) {
+        const RuleSet::HandRule& hand = scanners_.by_hand[i];
+        std::uint64_t& from = by_hand_from_[i];
         PatternMatch found;
-        while (digits.find_next(copy_, is_whole, from, found)) {
-            add(found.begin, found.end, digits.rule, findings);
+        while (hand.find_next(copy_, is_whole, from, found)) {
+            add(found.begin, found.end, hand.rule, findings);
         }
         live = std::min(live, from);
     }
@@ -99,9 +99,13 @@ std::uint64_t CopyScan::scan_patterns(bool is_whole, std::vector<Finding>& findi
 
 /// The usual case, that no pattern matches at all, in one search for all of them.
 bool CopyScan::skip_patterns(bool is_whole) {
-    const std::uint64_t from = *std::min_element(patterns_from_.begin(), patterns_from_.end());
-    if (from == copy_.end()) return true;
     if (!scanners_.any_pattern) return false;
+    std::uint64_t from = *std::min_element(patterns_from_.begin(), patterns_from_.end());
+    from += scanners_.beginnings.find(copy_.text().substr(from - copy_.begin()));
+    if (from == copy_.end()) {
+        std::fill(patterns_from_.begin(), patterns_from_.end(), from);
+        return true;
+    }
     const re2::StringPiece text(copy_.text().data(), copy_.text().size());
     if (scanners_.any_pattern->Match(text, from - copy_.begin(), text.size(), re2::RE2::UNANCHORED,
                                      nullptr, 0)) {

@@ -36,7 +36,7 @@ private:
     void scan(bool is_whole, std::vector<Finding>& findings);
     std::uint64_t scan_literals(bool is_whole, std::vector<Finding>& findings);
     void settle_literals(std::uint64_t live, std::vector<Finding>& findings);
-    std::uint64_t scan_digits(bool is_whole, std::vector<Finding>& findings);
+    std::uint64_t scan_by_hand(bool is_whole, std::vector<Finding>& findings);
     std::uint64_t scan_patterns(bool is_whole, std::vector<Finding>& findings);
     bool skip_patterns(bool is_whole);
     void add(std::uint64_t begin, std::uint64_t end, int rule, std::vector<Finding>& findings);
@@ -50,7 +50,7 @@ private:
     std::uint64_t literals_read_ = 0;
     std::vector<Occurrence> occurrences_;      ///< that may still lose to a longer one
     std::vector<std::uint64_t> literal_from_;  ///< by rule: the end of its last match
-    std::vector<std::uint64_t> digits_from_;
+    std::vector<std::uint64_t> by_hand_from_;
     std::vector<std::uint64_t> patterns_from_;
 };
 

@@ -23,12 +23,6 @@ std::string checksum_of(std::string_view text) {
 
 }  // namespace
 
-const std::string& email_pattern() {
-    static const std::string pattern =
-        R"([A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,23})";
-    return pattern;
-}
-
 const std::string& api_key_pattern() {
     static const std::string pattern =
         R"(\bqk_live_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}\b)"

@@ -5,9 +5,6 @@
 
 namespace quire::review {
 
-/// The pattern of `pii.email`: an address in ASCII, at most 472 bytes.
-const std::string& email_pattern();
-
 /// The pattern of `secret.api_key`: keys of known providers by their prefix, Quire's own, and the
 /// header of a PEM private key.
 const std::string& api_key_pattern();

@@ -88,9 +88,11 @@ Result<std::shared_ptr<const PatternRule>> PatternRule::compile(const std::strin
         // A letter and its folded form may differ in length; the copy holds the folded one.
         QUIRE_TRY(const Widths folded, widths_of(pattern, HS_FLAG_UTF8 | HS_FLAG_CASELESS));
         widths.max = std::max(widths.max, folded.max);
+        widths.min = std::min(widths.min, folded.min);
     }
     made->pattern_ = pattern;
     made->width_ = widths.max;
+    made->min_width_ = widths.min;
     made->rule_ = rule;
     made->check_ = check;
     if (auto live = live_prefix_of(pattern)) {

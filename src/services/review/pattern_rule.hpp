@@ -38,6 +38,7 @@ public:
     /// "" when it is not known.
     const std::string& live_pattern() const { return live_pattern_; }
     unsigned width() const { return width_; }
+    unsigned min_width() const { return min_width_; }
 
     /// Finds the next match at or behind `from` that no further text can change, and moves `from`
     /// behind it; else moves `from` as far as no match can begin any more. `is_whole`: the copy is
@@ -53,6 +54,7 @@ private:
     std::unique_ptr<re2::RE2> regex_;
     std::unique_ptr<re2::RE2> live_regex_;
     unsigned width_ = 0;
+    unsigned min_width_ = 0;
     int rule_ = 0;
     Check check_ = nullptr;
 };

@@ -14,6 +14,11 @@ namespace {
 constexpr std::size_t kLiteralStatesMax = 200'000;
 constexpr std::size_t kLiteralBytesMax = 512;
 
+constexpr std::array kByHand{
+    std::pair<std::string_view, RuleSet::FindNext>("pii.card", find_next_card),
+    std::pair<std::string_view, RuleSet::FindNext>("pii.iban", find_next_iban),
+    std::pair<std::string_view, RuleSet::FindNext>("pii.email", find_next_email)};
+
 Error wrong(std::string_view field, std::string_view what) {
     return {ErrorCode::kInvalidValue, fmt::format("{}: {}", field, what)};
 }
@@ -132,16 +137,14 @@ Result<void> RuleSet::add_literals(const RuleConfig& config, int rule) {
 Result<void> RuleSet::add_scanner(const RuleConfig& config, int rule) {
     const CaseMode mode = mode_of(config);
     Scanners& scanners = scanners_[static_cast<int>(mode)];
-    if (config.kind == "pii.card" || config.kind == "pii.iban") {
-        scanners.digits.push_back(
-            {config.kind == "pii.card" ? find_next_card : find_next_iban, rule});
+    for (const auto& [kind, find_next] : kByHand) {
+        if (config.kind != kind) continue;
+        scanners.by_hand.push_back({find_next, rule});
         return {};
     }
     std::string pattern = config.pattern;
     PatternRule::Check check = nullptr;
-    if (config.kind == "pii.email") {
-        pattern = email_pattern();
-    } else if (config.kind == "secret.api_key") {
+    if (config.kind == "secret.api_key") {
         pattern = api_key_pattern();
         check = is_api_key;
     } else if (config.kind != "regex") {
@@ -161,7 +164,9 @@ void RuleSet::join_patterns() {
         Scanners& scanners = scanners_[static_cast<int>(mode)];
         std::string any;
         std::string live;
+        unsigned min_width = PatternRule::kWidthMax;
         for (const auto& pattern : scanners.patterns) {
+            min_width = std::min(min_width, pattern->min_width());
             any += fmt::format("{}(?:{})", any.empty() ? "" : "|", pattern->pattern());
             if (pattern->live_pattern().empty()) {
                 scanners.width_max = std::max(scanners.width_max, pattern->width());
@@ -174,6 +179,8 @@ void RuleSet::join_patterns() {
         scanners.any_live = compile_regex("(?:" + live + ")\\z", mode);
         if (!scanners.any_pattern->ok() || !scanners.any_live->ok()) {
             scanners.any_pattern.reset();  // too much for one: each is searched on its own
+        } else if (scanners.width_max == 0) {
+            scanners.beginnings.learn(*scanners.any_live, min_width);
         }
     }
 }

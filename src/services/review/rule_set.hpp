@@ -1,7 +1,8 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "services/review/digit_scanners.hpp"
+#include "services/review/beginnings.hpp"
+#include "services/review/hand_scanners.hpp"
 #include "services/review/literal_automaton.hpp"
 #include "services/review/normalizer.hpp"
 #include "services/review/pattern_rule.hpp"
@@ -30,23 +31,24 @@ struct Rule {
 /// The rules of one direction of a policy, compiled. Immutable; safe from several threads.
 class RuleSet {
 public:
-    using FindDigits = bool (*)(const MatchCopy&, bool, std::uint64_t&, PatternMatch&);
-    struct DigitRule {
-        FindDigits find_next;
+    using FindNext = bool (*)(const MatchCopy&, bool, std::uint64_t&, PatternMatch&);
+    struct HandRule {
+        FindNext find_next;
         int rule;
     };
     /// Everything that reads one of the two copies.
     struct Scanners {
         LiteralAutomaton literals;
         std::vector<std::shared_ptr<const PatternRule>> patterns;
-        std::vector<DigitRule> digits;
+        std::vector<HandRule> by_hand;
         /// Whether any pattern matches, and where any may still be growing: one search for all of
         /// them as long as the answer is no.
         std::unique_ptr<re2::RE2> any_pattern;
         std::unique_ptr<re2::RE2> any_live;
+        Beginnings beginnings;
         unsigned width_max = 0;  ///< of patterns whose live beginnings are not known
 
-        bool is_empty() const { return literals.is_empty() && patterns.empty() && digits.empty(); }
+        bool is_empty() const { return literals.is_empty() && patterns.empty() && by_hand.empty(); }
     };
 
     /// kInvalidValue, kMissingRequiredParameter, kUnsupportedParameter, naming rule and field.

@@ -1,4 +1,4 @@
-#include "services/review/digit_scanners.hpp"
+#include "services/review/hand_scanners.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,11 +10,27 @@ namespace {
 constexpr int kCardDigitsMin = 13;
 constexpr int kCardDigitsMax = 19;
 constexpr int kIbanMax = 34;
+constexpr std::size_t kLocalMax = 64;
+constexpr std::size_t kLabelMax = 63;
+constexpr int kLabelsMax = 6;
+constexpr std::size_t kTopMin = 2;
+constexpr std::size_t kTopMax = 23;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alnum(char c) {
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
+constexpr bool is_letter(char c) { return is_alnum(c) && !is_digit(c); }
+
+/// What may stand before the @ of an address.
+constexpr std::array<bool, 256> make_local_bytes() {
+    std::array<bool, 256> is_local{};
+    for (int c = 0; c < 0x80; ++c) is_local[c] = is_alnum(static_cast<char>(c));
+    for (const char c : std::string_view("._%+-")) is_local[static_cast<unsigned char>(c)] = true;
+    return is_local;
+}
+constexpr std::array<bool, 256> kIsLocal = make_local_bytes();
+
 constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
 bool passes_luhn(const std::array<char, kCardDigitsMax>& digits, int count) {
@@ -152,6 +168,33 @@ Candidate iban_at(std::string_view text, bool is_whole) {
     return {at, false};
 }
 
+template <class IsPart>
+std::size_t run_size(std::string_view text, IsPart is_part) {
+    std::size_t size = 0;
+    while (size < text.size() && is_part(text[size])) ++size;
+    return size;
+}
+
+/// `text` begins behind an @.
+Candidate domain_at(std::string_view text, bool is_whole) {
+    Candidate domain;
+    std::size_t at = 0;
+    for (int labels = 0; labels < kLabelsMax; ++labels) {
+        const std::size_t size =
+            run_size(text.substr(at), [](char c) { return is_alnum(c) || c == '-'; });
+        if (size > kLabelMax) return domain;
+        at += size;
+        domain.may_grow = at == text.size() && !is_whole;
+        if (at == text.size() || size == 0 || text[at] != '.') return domain;
+        ++at;
+        const std::size_t top = run_size(text.substr(at), is_letter);
+        if (top >= kTopMin) domain.end = at + std::min(top, kTopMax);
+        domain.may_grow = at + top == text.size() && !is_whole;
+        if (domain.may_grow) return domain;
+    }
+    return domain;
+}
+
 template <class IsStart, class At>
 bool find_next(const MatchCopy& copy, bool is_whole, std::uint64_t& from, PatternMatch& found,
                IsStart is_start, At at) {
@@ -186,6 +229,32 @@ bool find_next_iban(const MatchCopy& copy, bool is_whole, std::uint64_t& from,
         return is_alnum(c) && !is_digit(c) && !is_alnum(before);
     };
     return find_next(copy, is_whole, from, found, is_start, iban_at);
+}
+
+bool find_next_email(const MatchCopy& copy, bool is_whole, std::uint64_t& from,
+                     PatternMatch& found) {
+    const std::string_view text = copy.text();
+    std::size_t begin = from - copy.begin();  // of the characters that may stand before an @
+    for (std::size_t i = begin; i < text.size(); ++i) {
+        if (kIsLocal[static_cast<unsigned char>(text[i])]) continue;
+        if (i > begin && text[i] == '@') {
+            const std::size_t local = i - std::min(i - begin, kLocalMax);
+            const Candidate domain = domain_at(text.substr(i + 1), is_whole);
+            if (domain.may_grow) {
+                from = copy.begin() + local;
+                return false;
+            }
+            if (domain.end > 0) {
+                found = {copy.begin() + local, copy.begin() + i + 1 + domain.end};
+                from = found.end;
+                return true;
+            }
+        }
+        begin = i + 1;
+    }
+    const std::size_t held = is_whole ? 0 : std::min(text.size() - begin, kLocalMax);
+    from = copy.end() - held;
+    return false;
 }
 
 }  // namespace quire::review
