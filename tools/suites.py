@@ -249,11 +249,6 @@ def fuzz():
     return Suite("fuzz", [str(ROOT / "tests/fuzz/run.sh"), "60"], count_fuzz)
 
 
-def has_target(preset, name):
-    query = ["ninja", "-C", str(ROOT / f"build/{preset}"), "-t", "query", name]
-    return subprocess.run(query, capture_output=True).returncode == 0
-
-
 def run_quick(runner):
     runner.run(tools())
     if not runner.build("release"):
@@ -269,8 +264,7 @@ def run_more(runner):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
         runner.run(end_to_end("dev"))
-    # A third build of everything: with the full counts only.
-    if IS_SOAK and runner.build("tsan") and has_target("tsan", "tsan_tests"):
+    if runner.build("tsan"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
     if IS_SOAK and shutil.which("clang++-14"):
         runner.run(fuzz())
