@@ -67,8 +67,8 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
                                                                  const std::string& vfs) {
     sqlite3* handle = nullptr;
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    const int status = sqlite3_open_v2(path.c_str(), &handle, kFlags,
-                                       vfs.empty() ? nullptr : vfs.c_str());
+    const int status =
+        sqlite3_open_v2(path.c_str(), &handle, kFlags, vfs.empty() ? nullptr : vfs.c_str());
     std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle));
     if (status != SQLITE_OK) return connection->failed("open " + path);
     sqlite3_busy_timeout(handle, kBusyMillis);

@@ -13,7 +13,8 @@ struct sqlite3_stmt;
 namespace quire::storage {
 
 /// SQLite in WAL mode with synchronous=FULL, foreign keys on, five seconds of patience for locks.
-/// Statements are prepared once and kept. `vfs` names a registered file system; "" is the machine's.
+/// Statements are prepared once and kept. `vfs` names a registered file system; "" is the
+/// machine's.
 class SqliteConnection final : public Connection {
 public:
     static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path,
