@@ -161,6 +161,12 @@ Result<std::optional<TransferRow>> LedgerStore::last_transfer() {
     return std::optional(transfer_of(rows.front()));
 }
 
+Result<std::string> LedgerStore::last_event_id() {
+    QUIRE_TRY(const auto rows,
+              connection_->query("SELECT event_id FROM outbox ORDER BY seq DESC LIMIT 1"));
+    return rows.empty() ? std::string() : rows.front().text(0);
+}
+
 Result<std::vector<HoldRow>> LedgerStore::load_holds() {
     QUIRE_TRY(const auto rows,
               connection_->query("SELECT request_id, hold_id, org_id, project_id, key_id, model, "

@@ -120,6 +120,8 @@ public:
     Result<bool> insert_transfer(const TransferRow& transfer);
     Result<std::optional<TransferRow>> find_transfer(const std::string& reference, Slot slot);
     Result<std::optional<TransferRow>> last_transfer();
+    /// "" when there is none.
+    Result<std::string> last_event_id();
 
     Result<std::vector<HoldRow>> load_holds();
     Result<void> insert_hold(const HoldRow& hold);

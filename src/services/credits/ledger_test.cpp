@@ -382,6 +382,20 @@ TEST_F(LedgerTest, AnotherProcessFindsEverything) {
     EXPECT_EQ(*next.time_to_next_expiry(), 60s);
 }
 
+TEST_F(LedgerTest, AnotherProcessInTheSameMillisecondTakesNoIdTwice) {
+    ASSERT_TRUE(grant(1000));
+    ASSERT_TRUE(hold(order("req_1")));
+    ASSERT_TRUE(settle("req_1", 1, 1));  // its event's id is above its transfer's
+    Ledger next(store(), clock_, rng_);
+    const GrantOrder another{"org_a", {1000}, "test", "another", ""};
+    Single granted([another](Ledger& ledger) { return ledger.grant(another); });
+    LedgerOperation* one = &granted;
+
+    next.run({&one, 1});
+
+    EXPECT_TRUE(*granted.result);
+}
+
 TEST_F(LedgerTest, WhenTheStoreFailsTheBatchNeverHappened) {
     ASSERT_TRUE(grant(1000));
     int opened = 0;
