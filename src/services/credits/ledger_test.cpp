@@ -319,6 +319,23 @@ TEST_F(LedgerTest, AnIdempotencyKeyBelongsToItsFirstRequest) {
     EXPECT_EQ(next_day->outcome, Outcome::kAdmitted);
 }
 
+TEST_F(LedgerTest, AnIdempotencyKeyLastsAsLongAsItsRequest) {
+    ASSERT_TRUE(grant(1000));
+    HoldOrder first = order("req_1");
+    first.idempotency_key = "k";
+    first.ttl = 72h;
+    HoldOrder second = first;
+    second.request_id = "req_2";
+    ASSERT_TRUE(hold(first));
+    clock_.advance(25h);
+    EXPECT_EQ(sweep(), 0U);
+
+    const auto running = hold(second);
+
+    ASSERT_FALSE(running);
+    EXPECT_EQ(running.error().code(), ErrorCode::kIdempotencyInProgress);
+}
+
 TEST_F(LedgerTest, AVoidFreesTheIdempotencyKey) {
     ASSERT_TRUE(grant(1000));
     HoldOrder first = order("req_1");
