@@ -66,8 +66,7 @@ DiskStatus SimulatedDisk::sync(const std::string& name) {
     }
     for (const Change& change : file.unsynced) apply(change, file.platter);
     file.unsynced.clear();
-    file.is_name_safe = true;
-    deleted_.erase(name);
+    if (!file.is_name_safe) sync_folder();
     return DiskStatus::kDone;
 }
 
@@ -79,8 +78,13 @@ DiskStatus SimulatedDisk::remove(const std::string& name, bool is_synced) {
     if (found->second.is_name_safe) deleted_[name] = std::move(found->second);
     files_.erase(found);
     if (!begin(kind, DiskAction::kDelete)) return DiskStatus::kDown;
-    if (is_synced) deleted_.erase(name);
+    if (is_synced) sync_folder();
     return DiskStatus::kDone;
+}
+
+void SimulatedDisk::sync_folder() {
+    for (auto& [name, file] : files_) file.is_name_safe = true;
+    deleted_.clear();
 }
 
 const std::string* SimulatedDisk::find(const std::string& name) const {

@@ -106,6 +106,7 @@ private:
     bool begin(FileKind kind, DiskAction action);
     File& at(const std::string& name);
     static void apply(const Change& change, std::string& bytes);
+    void sync_folder();
     void tear(const Change& change, std::string& platter);
     Fate choose_fate(std::uint64_t kept_percent);
     void settle_changes(File& file, std::uint64_t kept_percent, CrashLosses& losses);
