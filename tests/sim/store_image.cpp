@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <set>
 
 namespace quire::sim {
@@ -147,25 +148,52 @@ std::string check_requests(const StoreImage& store) {
     return "";
 }
 
-std::string check_events(const StoreImage& store) {
-    std::multiset<std::string> wanted, told;
+/// The first amount in the JSON of an event, which is its total; 0 is left out.
+std::int64_t amount_in(const std::string& payload) {
+    constexpr std::string_view kName = "\"amount\":\"";
+    const std::size_t at = payload.find(kName);
+    if (at == std::string::npos) return 0;
+    return std::strtoll(payload.c_str() + at + kName.size(), nullptr, 10);
+}
+
+/// What each event must tell: by grant its amount, by request its cost, whoever bore it.
+std::map<std::string, std::int64_t> amounts_to_tell(const StoreImage& store) {
+    std::set<std::string> settled;
+    std::map<std::string, std::int64_t> amounts;
+    for (const ReferenceEntry& entry : store.entries) {
+        if (entry.kind == TransferKind::kUsage) settled.insert(entry.reference);
+    }
     for (std::size_t i = 0; i < store.entries.size(); ++i) {
         const ReferenceEntry& entry = store.entries[i];
-        if (entry.kind == TransferKind::kGrant) wanted.insert(store.entry_ids[i]);
-        if (entry.kind == TransferKind::kUsage) wanted.insert(entry.reference);
-        if (i > 0 && store.entry_ids[i] <= store.entry_ids[i - 1]) {
+        if (entry.kind == TransferKind::kGrant) amounts[store.entry_ids[i]] += entry.posted;
+        if (settled.contains(entry.reference)) amounts[entry.reference] += entry.posted;
+    }
+    return amounts;
+}
+
+std::string check_events(const StoreImage& store) {
+    std::map<std::string, std::int64_t> amounts = amounts_to_tell(store);
+    for (std::size_t i = 0; i < store.events.size(); ++i) {
+        const StoreImage::Event& event = store.events[i];
+        if (event.sequence != static_cast<std::int64_t>(i) + 1) {
+            return fmt::format("I9: the outbox has a hole before {}", event.sequence);
+        }
+        const auto found = amounts.find(event.subject);
+        if (found == amounts.end()) return "I9: told twice, or never booked: " + event.subject;
+        if (amount_in(event.payload) != found->second) {
+            return fmt::format("I10: {} is told as {}, {} is booked", event.subject,
+                               amount_in(event.payload), found->second);
+        }
+        amounts.erase(found);
+    }
+    return amounts.empty() ? "" : "I9: booked, not told: " + amounts.begin()->first;
+}
+
+std::string check_ids(const StoreImage& store) {
+    for (std::size_t i = 1; i < store.entry_ids.size(); ++i) {
+        if (store.entry_ids[i] <= store.entry_ids[i - 1]) {
             return "ids do not grow: " + store.entry_ids[i];
         }
-    }
-    for (std::size_t i = 0; i < store.events.size(); ++i) {
-        told.insert(store.events[i].subject);
-        if (store.events[i].sequence != static_cast<std::int64_t>(i) + 1) {
-            return fmt::format("I9: the outbox has a hole before {}", store.events[i].sequence);
-        }
-    }
-    if (wanted != told) {
-        return fmt::format("I9: {} events for {} entries that need one, or others", told.size(),
-                           wanted.size());
     }
     return "";
 }
@@ -183,15 +211,15 @@ Result<StoreImage> StoreImage::read(storage::Connection& connection) {
         image.holds[row.text(0)] = {row.integer(1), Timestamp{row.integer(2)}};
     }
     QUIRE_TRY(const auto events,
-              connection.query("SELECT seq, type, subject FROM outbox ORDER BY seq"));
+              connection.query("SELECT seq, type, subject, payload FROM outbox ORDER BY seq"));
     for (const Row& row : events) {
-        image.events.push_back({row.integer(0), row.text(1), row.text(2)});
+        image.events.push_back({row.integer(0), row.text(1), row.text(2), row.text(3)});
     }
     return image;
 }
 
 std::string broken_invariant(const StoreImage& store) {
-    for (const auto check : {check_balances, check_requests, check_events}) {
+    for (const auto check : {check_balances, check_requests, check_events, check_ids}) {
         std::string found = check(store);
         if (!found.empty()) return found;
     }

@@ -16,6 +16,7 @@ struct StoreImage {
         std::int64_t sequence = 0;
         std::string type;
         std::string subject;
+        std::string payload;
     };
 
     std::vector<ReferenceEntry> entries;  ///< in order
