@@ -57,8 +57,8 @@ Result<HoldAnswer> ReferenceLedger::hold(const HoldOrder& order, Timestamp now) 
     if (order.input_tokens < 0 || order.output_tokens < 1 || order.ttl.count() <= 0) {
         return refused(ErrorCode::kInvalidValue);
     }
-    const auto earlier = find_by_key(order, now);
-    if (earlier) return *earlier;
+    auto earlier = find_by_key(order, now);
+    if (earlier) return *std::move(earlier);
     if (requests_.contains(order.request_id)) return completed(order.request_id);
     const std::int64_t balance = available(order.org_id);
     const Wide required =

@@ -149,7 +149,7 @@ Order Workload::altered() {
     } else if (auto* settle = std::get_if<SettleOrder>(&order)) {
         settle->usage.output += 1;
     } else if (auto* grant = std::get_if<GrantOrder>(&order)) {
-        grant->amount.micros += 1;
+        grant->amount.micros -= 1;
     }
     return order;
 }
