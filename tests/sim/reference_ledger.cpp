@@ -60,6 +60,10 @@ Result<HoldAnswer> ReferenceLedger::hold(const HoldOrder& order, Timestamp now) 
     auto earlier = find_by_key(order, now);
     if (earlier) return *std::move(earlier);
     if (requests_.contains(order.request_id)) return completed(order.request_id);
+    return open_hold(order, now);
+}
+
+Result<HoldAnswer> ReferenceLedger::open_hold(const HoldOrder& order, Timestamp now) {
     const std::int64_t balance = available(order.org_id);
     const Wide required =
         cost(order.input_tokens, std::min<std::int64_t>(16, order.output_tokens), order.price);

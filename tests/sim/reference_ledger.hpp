@@ -76,6 +76,7 @@ private:
 
     std::optional<Result<credits::HoldAnswer>> find_by_key(const credits::HoldOrder& order,
                                                            Timestamp now);
+    Result<credits::HoldAnswer> open_hold(const credits::HoldOrder& order, Timestamp now);
     bool is_open(const std::string& request_id) const;
     std::int64_t available(const std::string& org_id) const;
     Result<std::int64_t> priced(const Request& request, const credits::TokenUsage& usage) const;
