@@ -11,7 +11,16 @@ find_package(spdlog REQUIRED)
 find_package(fmt REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc)
 find_package(GTest)  # the tests only
+
+# RE2 and Hyperscan (elsewhere than on amd64: Vectorscan, under the same name). Their pkg-config
+# files say -pthread, which does not go with the shared precompiled header.
+foreach(library re2 hs)
+    find_library(QUIRE_${library} ${library} REQUIRED)
+    add_library(quire_${library} INTERFACE)
+    target_link_libraries(quire_${library} INTERFACE ${QUIRE_${library}})
+endforeach()
 
 # Asio's and JSON's implementations are compiled once, in runtime/boost_impl.cpp.
 add_library(boost_vocabulary INTERFACE)

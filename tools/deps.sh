@@ -5,11 +5,17 @@
 declare -A PACKAGES=(
     [build]="g++ cmake ninja-build ccache mold pkg-config git python3 ca-certificates
         libboost1.81-dev libssl-dev libprotobuf-dev protobuf-compiler libprotoc-dev libsqlite3-dev
-        zlib1g-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev"
+        zlib1g-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev
+        libre2-dev libhyperscan-dev libicu-dev"
     [test]="libgtest-dev libgmock-dev python3-pytest npm curl openssl"
     [lint]="clang-format-14 git python3"
     [bench]="nginx-light wrk"
 )
+
+# Hyperscan is for amd64 only; Vectorscan is the same library for the others.
+if [ "$(dpkg --print-architecture 2>/dev/null || echo amd64)" != amd64 ]; then
+    PACKAGES[build]=${PACKAGES[build]/libhyperscan-dev/libvectorscan-dev}
+fi
 
 declare -A DEPS_REASON=(
     [build]="to compile Quire"

@@ -10,6 +10,7 @@ QUIRE_SOAK=1 lifts the time limits; the tests themselves read it for their full 
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -259,6 +260,15 @@ def build_mutants():
         raise RuntimeError("the mutants of the simulation do not compile")
 
 
+def count_fuzz(text):
+    lines = re.findall(r"^fuzz \w+: (passed|failed|skipped)", text, re.M)
+    return Counts(lines.count("passed"), lines.count("failed"), lines.count("skipped"))
+
+
+def fuzz():
+    return Suite("fuzz", [str(ROOT / "tests/fuzz/run.sh"), "60"], count_fuzz)
+
+
 def has_target(preset, name):
     query = ["ninja", "-C", str(ROOT / f"build/{preset}"), "-t", "query", name]
     return subprocess.run(query, capture_output=True).returncode == 0
@@ -286,6 +296,8 @@ def run_more(runner):
     # A third build of everything: with the full counts only.
     if IS_SOAK and runner.build("tsan") and has_target("tsan", "tsan_tests"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
+    if IS_SOAK and shutil.which("clang++-14"):
+        runner.run(fuzz())
 
 
 def summarize(rows):

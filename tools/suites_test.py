@@ -49,6 +49,12 @@ class Counting(unittest.TestCase):
         self.assertEqual(Counts(10, 4, 2), suites.count_node(text + text.replace("#", "\u2139")))
 
 
+    def test_fuzz(self):
+        text = "fuzz review: passed, 376052 executions\nfuzz sse: failed, see build/fuzz/sse.log\n"
+        self.assertEqual(Counts(1, 1), suites.count_fuzz(text))
+        self.assertEqual(Counts(0, 0, 1), suites.count_fuzz("fuzz all: skipped, there is none\n"))
+
+
 class Running(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

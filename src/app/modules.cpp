@@ -5,6 +5,7 @@
 #include "services/gateway/gateway_module.hpp"
 #include "services/inference/inference_module.hpp"
 #include "services/prompts/prompts_module.hpp"
+#include "services/review/review_module.hpp"
 
 #include <algorithm>
 
@@ -40,7 +41,8 @@ const std::vector<ModuleSpec>& all_modules() {
         {"auth", {}, auth::make_auth},
         {"credits", {}, credits::make_credits},
         {"inference", {}, inference::make_inference},
-        {"prompts", {"credits", "inference"}, prompts::make_prompts},
+        {"review", {}, review::make_review},
+        {"prompts", {"credits", "inference", "review"}, prompts::make_prompts},
         {"gateway", {"auth", "credits", "prompts"}, gateway::make_gateway},
     };
     return specs;

@@ -104,6 +104,7 @@ Result<void> Process::start(const config::Environment& environment) {
     QUIRE_TRY(providers::ModelCatalog catalog, make_catalog(environment));
     wiring_.set_settings(options_.settings.gateway_config());
     wiring_.set_settings(options_.settings.credits_config(catalog));
+    wiring_.set_settings(options_.settings.review);
     wiring_.set_settings(options_.settings.inference_config(std::move(catalog)));
     const auto built = build_modules();
     if (!built) return built;

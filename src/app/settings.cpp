@@ -1,6 +1,7 @@
 #include "app/settings.hpp"
 
 #include "runtime/http/url.hpp"
+#include "services/review/policies.hpp"
 
 #include <fmt/format.h>
 
@@ -87,6 +88,8 @@ OptionTable<Settings> settings_table() {
           "What is offered, in the order of GET /v1/models; none: the model sim.");
     t.section("first_run", &Settings::first_run, first_run, "What a new folder starts with.");
     t.section("credits", &Settings::credits, credits, "The ledger.");
+    t.section("review", &Settings::review, review::review_options(),
+              "Rules for what goes in and comes out, by policy.");
     t.section("limits", &Settings::limits, limits_table(), "Every wait and size of a request.");
     t.section("log", &Settings::log, log_table(), "Log lines on stderr.");
     t.section("runtime", &Settings::runtime, runtime, "Threads.");
@@ -114,6 +117,10 @@ Result<Settings> load_settings(const std::optional<std::string>& file,
     Settings settings;
     const auto read = settings_table().read(root, settings, environment);
     if (!read) return Error(read.error()).in(file.value_or("configuration"));
+    const auto policies = review::Policies::compile(settings.review);
+    if (!policies) {
+        return Error(policies.error()).in("review").in(file.value_or("configuration"));
+    }
     return settings;
 }
 

@@ -4,6 +4,7 @@
 #include "services/credits/credits_config.hpp"
 #include "services/gateway/gateway_config.hpp"
 #include "services/inference/inference_config.hpp"
+#include "services/review/review_config.hpp"
 
 #include <chrono>
 #include <optional>
@@ -60,6 +61,7 @@ struct Settings {
     config::Named<providers::ModelConfig> models;
     FirstRunSettings first_run;
     CreditsSettings credits;
+    review::ReviewConfig review;
     LimitSettings limits;
     LogSettings log;
     RuntimeSettings runtime;

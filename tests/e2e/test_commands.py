@@ -19,6 +19,12 @@ WRITER = {"provider": "local", "upstream_model": "tiny", "price": PRICE}
 GOOD: dict[str, Any] = {"providers": {"local": PROVIDER}, "models": {"writer": WRITER}}
 KEY = {"LOCAL_KEY": "sk-config-canary-77"}
 
+
+def review_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """A policy of one rule."""
+    return {"review": {"default": {"output": [{"name": "banned", "action": "block", **fields}]}}}
+
+
 # What is wrong, and the words that the message has to hold.
 WRONG_CONFIGS: dict[str, tuple[Any, list[str]]] = {
     "an unknown section": ({"provider": {}}, ["provider", "providers"]),
@@ -47,6 +53,24 @@ WRONG_CONFIGS: dict[str, tuple[Any, list[str]]] = {
         ["price"]),
     "a concurrency of none": (
         {**GOOD, "models": {"writer": {**WRITER, "concurrency": 0}}}, ["concurrency"]),
+    "a rule of an unknown kind": (
+        review_of({"kind": "pii.phone"}), ["default", "output", "kind", "pii.phone", "pii.email"]),
+    "a rule without a bound": (
+        review_of({"kind": "regex", "pattern": "a+"}), ["default", "output", "banned", "{1,64}"]),
+    "a rule that matches nothing": (
+        review_of({"kind": "regex", "pattern": "a*"}), ["banned", "pattern", "empty"]),
+    "a rule that is too wide": (
+        review_of({"kind": "regex", "pattern": "a{600}"}), ["banned", "600", "512"]),
+    "a rule with a field of another kind": (
+        review_of({"kind": "pii.card", "pattern": "a"}), ["banned", "pattern", "regex"]),
+    "a rule without texts": (review_of({"kind": "literal"}), ["banned", "values"]),
+    "a rule without visible text": (
+        review_of({"kind": "literal", "values": ["\u200b"]}), ["banned", "values[0]", "visible"]),
+    "a rule that matches its own replacement": (
+        review_of({"kind": "literal", "values": ["banned"], "action": "redact"}),
+        ["banned", "replacement"]),
+    "a policy that does not exist": (
+        {"review": {"strict": {}, "projects": {"prj_1": "strct"}}}, ["strct", "strict"]),
 }
 
 

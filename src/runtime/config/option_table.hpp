@@ -27,6 +27,9 @@ struct OptionDoc {
 template <class T>
 using Named = std::vector<std::pair<std::string, T>>;
 
+/// Texts by name, in the order of the file.
+using NamedTexts = std::vector<std::pair<std::string, std::string>>;
+
 /// The settings of a struct T, each declared once: name, default (T's own), bounds, text. Parser,
 /// `config print` and the reference page all come from it. Errors are kInvalidValue (a bad value,
 /// with the good form) and kUnsupportedParameter (an unknown key, with a suggestion), with the path
@@ -108,7 +111,7 @@ public:
     }
     template <class Inner>
     void section(std::string name, Inner T::*field, OptionTable<Inner> table, std::string help) {
-        Option option{{name, "section", "", std::move(help)}, {}, {}, {}, {}, {}};
+        Option option{{name, "section", "", std::move(help)}, Node::Kind::kMap};
         option.set = [field, table](T& t, const Node& node, const Environment& env) {
             return table.read(node, t.*field, env);
         };
@@ -126,35 +129,140 @@ public:
     }
     template <class Inner>
     void map(std::string name, Named<Inner> T::*field, OptionTable<Inner> table, std::string help) {
-        Option option{{name, "map of names", "", std::move(help)}, {}, {}, {}, {}, {}};
+        Option option{{name, "map of names", "", std::move(help)}, Node::Kind::kMap};
         option.set = [field, table](T& t, const Node& node,
                                     const Environment& env) -> Result<void> {
             for (const auto& [key, child] : node.map) {
-                Inner inner;
-                const auto read = table.read(child, inner, env);
-                if (!read) return Error(read.error()).in(key);
-                (t.*field).emplace_back(key, std::move(inner));
+                const auto read = read_named(t.*field, table, key, child, env);
+                if (!read) return read;
             }
             return {};
         };
         option.print = [field, table](const T& t, std::string& out, int indent) {
-            for (const auto& [key, inner] : t.*field) {
-                out += fmt::format("{:{}}{}:\n", "", indent, key);
-                table.print(inner, out, indent + 2);
-            }
+            print_named(t.*field, table, out, indent);
         };
         option.print_json = [field, table](const T& t, std::string& out) {
             out += '{';
-            for (const auto& [key, inner] : t.*field) {
-                if (out.back() != '{') out += ',';
-                out += runtime::json_string(key) + ":";
-                table.print_json(inner, out);
-            }
+            print_named_json(t.*field, table, out);
             out += '}';
         };
         option.document = [table, name](const T& /*defaults*/, std::vector<OptionDoc>& docs,
                                         const std::string& prefix) {
             table.document(Inner{}, docs, prefix + name + ".NAME.");
+        };
+        options_.push_back(std::move(option));
+    }
+    /// Every key that is no other option of this table: named by whoever writes the file, and each
+    /// with the settings of `table`. At most one per table, and declared last.
+    template <class Inner>
+    void others(std::string placeholder, Named<Inner> T::*field, OptionTable<Inner> table,
+                std::string help) {
+        Option option{{placeholder, "section", "", std::move(help)}, Node::Kind::kMap};
+        others_ = [field, table](T& t, const std::string& key, const Node& node,
+                                 const Environment& env) {
+            return read_named(t.*field, table, key, node, env);
+        };
+        option.print = [field, table](const T& t, std::string& out, int indent) {
+            print_named(t.*field, table, out, indent);
+        };
+        option.print_json = [field, table](const T& t, std::string& out) {
+            print_named_json(t.*field, table, out);
+        };
+        option.document = [table, placeholder](const T& /*defaults*/, std::vector<OptionDoc>& docs,
+                                               const std::string& prefix) {
+            table.document(Inner{}, docs, prefix + placeholder + ".");
+        };
+        option.is_inline = true;
+        options_.push_back(std::move(option));
+    }
+    /// A list of structs, each with the settings of `table`.
+    template <class Inner>
+    void list(std::string name, std::vector<Inner> T::*field, OptionTable<Inner> table,
+              std::string help) {
+        Option option{{name, "list", "", std::move(help)}, Node::Kind::kList};
+        option.set = [field, table](T& t, const Node& node,
+                                    const Environment& env) -> Result<void> {
+            (t.*field).clear();
+            for (const Node& item : node.list) {
+                Inner inner;
+                const auto read = table.read(item, inner, env);
+                if (!read) return Error(read.error()).in(index_text((t.*field).size()));
+                (t.*field).push_back(std::move(inner));
+            }
+            return {};
+        };
+        option.print = [field, table](const T& t, std::string& out, int indent) {
+            for (const Inner& inner : t.*field) {
+                const std::size_t dash = out.size() + indent;
+                table.print(inner, out, indent + 2);
+                if (out.size() > dash) out[dash] = '-';
+            }
+        };
+        option.print_json = [field, table](const T& t, std::string& out) {
+            char separator = '[';
+            for (const Inner& inner : t.*field) {
+                out += std::exchange(separator, ',');
+                table.print_json(inner, out);
+            }
+            out += separator == '[' ? "[]" : "]";
+        };
+        option.document = [table, name](const T& /*defaults*/, std::vector<OptionDoc>& docs,
+                                        const std::string& prefix) {
+            table.document(Inner{}, docs, prefix + name + "[].");
+        };
+        options_.push_back(std::move(option));
+    }
+    /// A list of free texts.
+    void texts(std::string name, std::vector<std::string> T::*field, std::string help) {
+        Option option{{std::move(name), "list of texts", "", std::move(help)}, Node::Kind::kList};
+        option.set = [field](T& t, const Node& node, const Environment&) -> Result<void> {
+            (t.*field).clear();
+            for (const Node& item : node.list) {
+                if (item.kind != Node::Kind::kScalar) {
+                    return expected(item, "a text").in(index_text((t.*field).size()));
+                }
+                (t.*field).push_back(item.scalar);
+            }
+            return {};
+        };
+        option.print = [field](const T& t, std::string& out, int indent) {
+            for (const std::string& text : t.*field) {
+                out += fmt::format("{:{}}- {}\n", "", indent, runtime::json_string(text));
+            }
+        };
+        option.print_json = [field](const T& t, std::string& out) {
+            char separator = '[';
+            for (const std::string& text : t.*field) {
+                out += std::exchange(separator, ',');
+                out += runtime::json_string(text);
+            }
+            out += separator == '[' ? "[]" : "]";
+        };
+        options_.push_back(std::move(option));
+    }
+    /// A map of names to free texts.
+    void text_map(std::string name, NamedTexts T::*field, std::string help) {
+        Option option{{std::move(name), "map of texts", "", std::move(help)}, Node::Kind::kMap};
+        option.set = [field](T& t, const Node& node, const Environment&) -> Result<void> {
+            for (const auto& [key, child] : node.map) {
+                if (child.kind != Node::Kind::kScalar) return expected(child, "a text").in(key);
+                (t.*field).emplace_back(key, child.scalar);
+            }
+            return {};
+        };
+        option.print = [field](const T& t, std::string& out, int indent) {
+            for (const auto& [key, text] : t.*field) {
+                out += fmt::format("{:{}}{}: {}\n", "", indent, runtime::json_string(key),
+                                   runtime::json_string(text));
+            }
+        };
+        option.print_json = [field](const T& t, std::string& out) {
+            char separator = '{';
+            for (const auto& [key, text] : t.*field) {
+                out += std::exchange(separator, ',');
+                out += runtime::json_string(key) + ":" + runtime::json_string(text);
+            }
+            out += separator == '{' ? "{}" : "}";
         };
         options_.push_back(std::move(option));
     }
@@ -167,6 +275,11 @@ public:
         }
         for (const auto& [key, child] : node.map) {
             const Option* option = find(key);
+            if (option == nullptr && others_) {
+                const auto read_other = others_(out, key, child, env);
+                if (!read_other) return read_other;
+                continue;
+            }
             if (option == nullptr) return unknown(key, child.line);
             const auto fits = check_kind(*option, child);
             if (!fits) return Error(fits.error()).in(key);
@@ -184,6 +297,10 @@ public:
                                    runtime::json_string(option.get(value)));
                 continue;
             }
+            if (option.is_inline) {
+                option.print(value, out, indent);
+                continue;
+            }
             std::string inner;
             option.print(value, inner, indent + 2);
             if (inner.empty()) continue;
@@ -195,6 +312,12 @@ public:
     void print_json(const T& value, std::string& out) const {
         char separator = '{';
         for (const Option& option : options_) {
+            if (option.is_inline) {
+                std::string inner;
+                option.print_json(value, inner);
+                if (!inner.empty()) out += std::exchange(separator, ',') + inner;
+                continue;
+            }
             out += fmt::format("{}\"{}\":", std::exchange(separator, ','), option.doc.key);
             if (!option.get) {
                 option.print_json(value, out);
@@ -204,7 +327,7 @@ public:
             const bool is_raw = type == "integer" || type == "number" || type == "boolean";
             out += is_raw ? option.get(value) : runtime::json_string(option.get(value));
         }
-        out += '}';
+        out += separator == '{' ? "{}" : "}";
     }
 
     /// The reference page's lines; `defaults` is what a missing file means.
@@ -223,21 +346,55 @@ private:
     using Set = std::function<Result<void>(T&, const Node&, const Environment&)>;
     struct Option {
         OptionDoc doc;
-        Set set;
-        std::function<std::string(const T&)> get;  ///< scalars only
-        std::function<void(const T&, std::string&, int)> print;
-        std::function<void(const T&, std::string&)> print_json;
-        std::function<void(const T&, std::vector<OptionDoc>&, const std::string&)> document;
+        Node::Kind kind = Node::Kind::kScalar;
+        Set set{};
+        std::function<std::string(const T&)> get{};  ///< scalars only
+        std::function<void(const T&, std::string&, int)> print{};
+        std::function<void(const T&, std::string&)> print_json{};
+        std::function<void(const T&, std::vector<OptionDoc>&, const std::string&)> document{};
+        bool is_inline = false;  ///< `others`: prints entries of the table itself
     };
 
     void add(std::string name, std::string type, std::string help, Set set,
              std::function<std::string(const T&)> get) {
-        options_.push_back({{std::move(name), std::move(type), "", std::move(help)},
-                            std::move(set),
-                            std::move(get),
-                            {},
-                            {},
-                            {}});
+        Option option{{std::move(name), std::move(type), "", std::move(help)}};
+        option.set = std::move(set);
+        option.get = std::move(get);
+        options_.push_back(std::move(option));
+    }
+
+    template <class Inner>
+    static Result<void> read_named(Named<Inner>& out, const OptionTable<Inner>& table,
+                                   const std::string& key, const Node& node,
+                                   const Environment& env) {
+        Inner inner;
+        const auto read = table.read(node, inner, env);
+        if (!read) return Error(read.error()).in(key);
+        out.emplace_back(key, std::move(inner));
+        return {};
+    }
+    template <class Inner>
+    static void print_named(const Named<Inner>& entries, const OptionTable<Inner>& table,
+                            std::string& out, int indent) {
+        for (const auto& [key, inner] : entries) {
+            out += fmt::format("{:{}}{}:\n", "", indent, key);
+            table.print(inner, out, indent + 2);
+        }
+    }
+    template <class Inner>
+    static void print_named_json(const Named<Inner>& entries, const OptionTable<Inner>& table,
+                                 std::string& out) {
+        for (const auto& [key, inner] : entries) {
+            if (&inner != &entries.front().second) out += ',';
+            out += runtime::json_string(key) + ":";
+            table.print_json(inner, out);
+        }
+    }
+
+    static std::string index_text(std::size_t index) { return fmt::format("[{}]", index); }
+
+    static Error expected(const Node& node, std::string_view what) {
+        return {ErrorCode::kInvalidValue, fmt::format("{}expected {}", line_text(node.line), what)};
     }
 
     template <class Field, class Parse>
@@ -266,14 +423,9 @@ private:
 
     static Result<void> check_kind(const Option& option, const Node& node) {
         if (node.kind == Node::Kind::kNull && !option.get) return {};
-        const bool wants_scalar = option.get != nullptr;
-        if ((node.kind == Node::Kind::kScalar) == wants_scalar &&
-            (wants_scalar || node.kind == Node::Kind::kMap)) {
-            return {};
-        }
-        return Error(ErrorCode::kInvalidValue,
-                     fmt::format("{}expected {}", line_text(node.line),
-                                 wants_scalar ? option.doc.type : "a map of settings"));
+        if (node.kind == option.kind) return {};
+        if (option.kind == Node::Kind::kList) return expected(node, "a list");
+        return expected(node, option.get ? std::string_view(option.doc.type) : "a map of settings");
     }
 
     /// "" for what is from no file.
@@ -290,6 +442,7 @@ private:
     }
 
     std::vector<Option> options_;
+    std::function<Result<void>(T&, const std::string&, const Node&, const Environment&)> others_;
 };
 
 }  // namespace quire::config

@@ -215,5 +215,110 @@ TEST(OptionTable, DocumentsEverySettingWithItsDefault) {
               "models.NAME.key | env:NAME or file:PATH |  | The provider's key.\n");
 }
 
+struct Rule {
+    std::string name;
+    std::vector<std::string> values;
+};
+
+struct Policy {
+    std::vector<Rule> rules;
+};
+
+struct Book {
+    NamedTexts owners;
+    Named<Policy> policies;
+};
+
+OptionTable<Book> book_table() {
+    OptionTable<Rule> rule;
+    rule.text("name", &Rule::name, "Its name.");
+    rule.texts("values", &Rule::values, "What it finds.");
+    OptionTable<Policy> policy;
+    policy.list("rules", &Policy::rules, rule, "In their order.");
+    OptionTable<Book> book;
+    book.text_map("owners", &Book::owners, "Whose.");
+    book.others("POLICY", &Book::policies, policy, "By name.");
+    return book;
+}
+
+Result<Book> read_book(const std::string& yaml) {
+    QUIRE_TRY(const Node node, parse_yaml(yaml, "test.yaml"));
+    Book book;
+    const auto done = book_table().read(node, book, {});
+    if (!done) return done.error();
+    return book;
+}
+
+constexpr const char* kBook =
+    "owners: {prj_1: strict}\n"
+    "strict: {rules: [{name: one, values: [a, 'b: c']}, {name: two}]}\n"
+    "loose: {}\n";
+
+TEST(OptionTable, ReadsListsAndNamesOfTheWritersChoice) {
+    const auto book = read_book(kBook);
+
+    ASSERT_TRUE(book);
+    EXPECT_EQ(book->owners, (NamedTexts{{"prj_1", "strict"}}));
+    ASSERT_EQ(book->policies.size(), 2u);
+    EXPECT_EQ(book->policies[0].first, "strict");
+    ASSERT_EQ(book->policies[0].second.rules.size(), 2u);
+    EXPECT_EQ(book->policies[0].second.rules[0].values, (std::vector<std::string>{"a", "b: c"}));
+    EXPECT_EQ(book->policies[0].second.rules[1].name, "two");
+    EXPECT_EQ(book->policies[1].first, "loose");
+}
+
+TEST(OptionTable, PrintsListsSoThatTheyCanBeReadAgain) {
+    const auto book = read_book(kBook);
+    ASSERT_TRUE(book);
+    std::string yaml;
+    book_table().print(*book, yaml, 0);
+    std::string json;
+    book_table().print_json(*book, json);
+
+    for (const std::string& printed : {yaml, json}) {
+        const auto again = read_book(printed);
+        ASSERT_TRUE(again) << printed;
+        std::string second;
+        book_table().print(*again, second, 0);
+        EXPECT_EQ(second, yaml) << printed;
+    }
+    EXPECT_EQ(json, R"({"owners":{"prj_1":"strict"},"strict":{"rules":[{"name":"one","values":)"
+                    R"(["a","b: c"]},{"name":"two","values":[]}]},"loose":{"rules":[]}})");
+}
+
+TEST(OptionTable, NamesThePlaceWithinAList) {
+    struct Row {
+        std::string yaml;
+        std::string_view message;
+    };
+    for (const Row& row : {
+             Row{"strict: {rules: {name: x}}\n", "strict: rules: line 1: expected a list"},
+             Row{"strict: {rules: [{}, {name: []}]}\n",
+                 "strict: rules: [1]: name: line 1: expected text"},
+             Row{"strict: {rules: [x]}\n", "strict: rules: [0]: expected a map of settings"},
+             Row{"strict: {rules: [{values: [a, {}]}]}\n",
+                 "strict: rules: [0]: values: [1]: line 1: expected a text"},
+             Row{"strict: {rule: []}\n", "strict: line 1: unknown setting 'rule'"},
+             Row{"owners: {prj_1: [a]}\n", "owners: prj_1: line 1: expected a text"},
+             Row{"strict: x\n", "strict: expected a map of settings"},
+         }) {
+        const auto book = read_book(row.yaml);
+
+        ASSERT_FALSE(book) << row.yaml;
+        EXPECT_TRUE(book.error().message().starts_with(row.message)) << book.error().message();
+    }
+}
+
+TEST(OptionTable, DocumentsListsAndNamesOfTheWritersChoice) {
+    std::vector<OptionDoc> docs;
+    book_table().document(Book(), docs, "review.");
+    std::vector<std::string> keys;
+    for (const OptionDoc& doc : docs) keys.push_back(doc.key);
+
+    EXPECT_EQ(keys, (std::vector<std::string>{"review.owners", "review.POLICY",
+                                              "review.POLICY.rules", "review.POLICY.rules[].name",
+                                              "review.POLICY.rules[].values"}));
+}
+
 }  // namespace
 }  // namespace quire::config

@@ -1,0 +1,128 @@
+#include "services/review/input_review.hpp"
+
+#include "runtime/json.hpp"
+#include "services/review/decisions.hpp"
+#include "services/review/tool_arguments.hpp"
+#include "services/review/turns.hpp"
+
+#include <fmt/format.h>
+
+namespace quire::review {
+namespace {
+
+using common::v1::ChatMessage;
+using common::v1::ChatRequest;
+using common::v1::ContentPart;
+using common::v1::ToolCall;
+
+/// Whether a part that is kept as JSON holds text; images and files are not text.
+bool is_text_part(std::string_view raw) {
+    const auto part = runtime::parse_json(raw);
+    if (!part || !part->is_object()) return true;
+    const std::string_view type = runtime::text_member(part->get_object(), "type");
+    return type == "text" || type == "input_text" || type == "output_text" || type == "refusal";
+}
+
+class RequestReview {
+public:
+    RequestReview(const RuleSet& rules, const ChatRequest& request,
+                  v1::ReviewInputResponse& response)
+        : rules_(rules), request_(request), response_(response) {}
+
+    awaitable<Result<void>> run() {
+        for (int m = 0; m < request_.messages_size(); ++m) {
+            auto parts = co_await review_parts(m);
+            if (!parts) co_return parts;
+            auto calls = co_await review_calls(m);
+            if (!calls) co_return calls;
+            const std::string& extra = request_.messages(m).extra_json();
+            auto rest = replace_json(
+                extra, [&](std::string text) { changed(m).set_extra_json(std::move(text)); });
+            if (!rest) co_return rest;
+        }
+        append_decisions(rules_, tally_, "input", *response_.mutable_decisions());
+        co_return Result<void>();
+    }
+
+private:
+    awaitable<Result<void>> review_parts(int m) {
+        for (int p = 0; p < request_.messages(m).parts_size(); ++p) {
+            const ContentPart& part = request_.messages(m).parts(p);
+            if (part.has_raw_json()) {
+                if (!is_text_part(part.raw_json())) continue;
+                auto replaced = replace_json(part.raw_json(), [&](std::string text) {
+                    changed(m).mutable_parts(p)->set_raw_json(std::move(text));
+                });
+                if (!replaced) co_return replaced;
+                continue;
+            }
+            ReviewedText reviewed = co_await review_in_turns(rules_, part.text());
+            const auto taken = take(reviewed);
+            if (!taken) co_return taken;
+            if (reviewed.text == part.text()) continue;
+            changed(m).mutable_parts(p)->set_text(std::move(reviewed.text));
+        }
+        co_return Result<void>();
+    }
+
+    awaitable<Result<void>> review_calls(int m) {
+        for (int c = 0; c < request_.messages(m).tool_calls_size(); ++c) {
+            const ToolCall& call = request_.messages(m).tool_calls(c);
+            auto replaced = replace_json(call.raw_json(), [&](std::string text) {
+                changed(m).mutable_tool_calls(c)->set_raw_json(std::move(text));
+            });
+            if (!replaced) co_return replaced;
+            replaced = replace_json(call.arguments(), [&](std::string text) {
+                changed(m).mutable_tool_calls(c)->set_arguments(std::move(text));
+            });
+            if (!replaced) co_return replaced;
+            co_await give_way(call.raw_json().size() + call.arguments().size());
+        }
+        co_return Result<void>();
+    }
+
+    template <class Set>
+    Result<void> replace_json(const std::string& text, Set set) {
+        if (text.empty()) return {};
+        ReviewedText reviewed = review_json(rules_, text);
+        const auto taken = take(reviewed);
+        if (!taken) return taken;
+        if (reviewed.text != text) set(std::move(reviewed.text));
+        return {};
+    }
+
+    Result<void> take(const ReviewedText& reviewed) {
+        if (reviewed.has_failed) return unreviewable("Unicode's tables failed");
+        add_tally(tally_, reviewed.tally);
+        if (reviewed.blocked_by == nullptr) return {};
+        const Rule& rule = *reviewed.blocked_by;
+        return Error(ErrorCode::kContentPolicyViolation,
+                     fmt::format("the input was blocked by the rule '{}' ({}); nothing was sent "
+                                 "to a model",
+                                 rule.name, rule.kind))
+            .with_detail("rule", rule.name)
+            .with_detail("kind", rule.kind);
+    }
+
+    /// The request is copied at its first redaction only.
+    ChatMessage& changed(int m) {
+        if (!response_.has_request()) *response_.mutable_request() = request_;
+        return *response_.mutable_request()->mutable_messages(m);
+    }
+
+    const RuleSet& rules_;
+    const ChatRequest& request_;
+    v1::ReviewInputResponse& response_;
+    Tally tally_;
+};
+
+}  // namespace
+
+awaitable<Result<void>> review_request(const RuleSet& rules, const ChatRequest& request,
+                                       v1::ReviewInputResponse& response) {
+    RequestReview review(rules, request, response);
+    auto done = co_await review.run();
+    co_return done;
+}
+
+}  // namespace quire::review

@@ -1,0 +1,214 @@
+#include "tests/contract/review_suite.hpp"
+
+#include "quire/review/v1/review_fake.hpp"
+#include "runtime/wiring.hpp"
+#include "services/review/review_module.hpp"
+#include "tests/support/run_coroutine.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+namespace quire::test {
+namespace {
+
+using review::Review;
+using review::v1::OutputPiece;
+using review::v1::ReleasedOutput;
+using Session = rpc::Session<OutputPiece, ReleasedOutput>;
+using Opened = Result<std::unique_ptr<Session>>;
+
+/// The service as its module makes it.
+class ReviewSubject {
+public:
+    ReviewSubject() {
+        wiring_.set_settings(review_contract_config());
+        auto made = review::make_review(wiring_);
+        EXPECT_TRUE(made);
+        if (made) module_ = *std::move(made);
+        auto offered = wiring_.need<Review>("review");
+        EXPECT_TRUE(offered);
+        if (offered) port = *std::move(offered);
+    }
+
+    std::shared_ptr<Review> port;
+
+private:
+    TemporaryFolder folder_;
+    runtime::EventLoops loops_{1};
+    SystemClock clock_;
+    SystemRng rng_;
+    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
+    std::unique_ptr<runtime::Module> module_;
+};
+
+class ReviewContract : public testing::TestWithParam<ReviewCase> {};
+
+TEST_P(ReviewContract, Holds) {
+    const ReviewSubject subject;
+
+    EXPECT_EQ(run(check_review(GetParam(), *subject.port)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Service, ReviewContract, testing::ValuesIn(review_cases()),
+                         [](const auto& instance) { return instance.param.name; });
+
+/// Sessions of the service, whose pieces and answers a test may falsify.
+class Falsified final : public Session {
+public:
+    using Piece = std::function<void(OutputPiece&)>;
+    using Answer = std::function<void(const OutputPiece&, ReleasedOutput&)>;
+
+    Falsified(std::unique_ptr<Session> right, Piece piece, Answer answer)
+        : right_(std::move(right)), piece_(std::move(piece)), answer_(std::move(answer)) {}
+
+    awaitable<Result<ReleasedOutput>> exchange(const OutputPiece& message) override {
+        OutputPiece piece = message;
+        if (piece_) piece_(piece);
+        QUIRE_CO_TRY(ReleasedOutput out, right_->exchange(piece));
+        if (answer_) answer_(message, out);
+        co_return out;
+    }
+    awaitable<Result<ReleasedOutput>> finish() override {
+        QUIRE_CO_TRY(ReleasedOutput out, right_->finish());
+        const OutputPiece none;
+        if (answer_) answer_(none, out);
+        co_return out;
+    }
+    void cancel() override { right_->cancel(); }
+
+private:
+    std::unique_ptr<Session> right_;
+    Piece piece_;
+    Answer answer_;
+};
+
+awaitable<Opened> open_falsified(Review& service, const rpc::CallContext& ctx,
+                                 Falsified::Piece piece, Falsified::Answer answer) {
+    QUIRE_CO_TRY(auto right, service.review_output(ctx));
+    std::unique_ptr<Session> session =
+        std::make_unique<Falsified>(std::move(right), std::move(piece), std::move(answer));
+    co_return session;
+}
+
+using Names = std::vector<std::string>;
+
+/// Those of these cases that a port fails.
+Names failures_of(Review& port, const Names& among) {
+    Names failed;
+    for (const ReviewCase& rule : review_cases()) {
+        if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
+        if (!run(check_review(rule, port)).empty()) failed.push_back(rule.name);
+    }
+    return failed;
+}
+
+class ReviewSuiteFaults : public testing::Test {
+protected:
+    ReviewSuiteFaults() {
+        fake_.on_review_input = [this](const auto& ctx, const auto& request) {
+            return subject_.port->review_input(ctx, request);
+        };
+        falsify({}, {});
+    }
+    void falsify(Falsified::Piece piece, Falsified::Answer answer) {
+        fake_.on_review_output = [this, piece, answer](const rpc::CallContext& ctx) {
+            return open_falsified(*subject_.port, ctx, piece, answer);
+        };
+    }
+
+    ReviewSubject subject_;
+    review::FakeReview fake_;
+};
+
+TEST_F(ReviewSuiteFaults, AFakeThatPassesEverythingOnHasNone) {
+    for (const ReviewCase& rule : review_cases()) {
+        EXPECT_EQ(run(check_review(rule, fake_)), "") << rule.name;
+    }
+}
+
+TEST_F(ReviewSuiteFaults, SeesAnAnswerThatIsCheckedPieceByPiece) {
+    // What was already delivered is all that is remembered: nothing is held.
+    falsify({}, [](const OutputPiece& came, ReleasedOutput& out) {
+        const bool is_blocked = out.is_blocked();
+        if (!is_blocked) *out.mutable_deltas() = came.deltas();
+    });
+
+    const Names cases{"TheSameComesOutWhateverThePieces", "ABlockDeliversWhatStandsBefore",
+                      "ChannelsAreReviewedOnTheirOwn", "ToolCallsAreReviewedDecoded"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
+    falsify(
+        [](OutputPiece& piece) {
+            for (auto& delta : *piece.mutable_deltas()) {
+                if (!delta.has_tool_call()) delta.set_channel(common::v1::CONTENT);
+            }
+        },
+        {});
+
+    const Names cases{"ChannelsAreReviewedOnTheirOwn"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
+    falsify(
+        [](OutputPiece& piece) {
+            for (auto& delta : *piece.mutable_deltas()) delta.set_choice(0);
+        },
+        {});
+
+    const Names cases{"ChoicesAreReviewedOnTheirOwn"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
+    falsify({}, [](const OutputPiece& came, ReleasedOutput& out) {
+        for (const auto& delta : came.deltas()) {
+            out.add_deltas()->set_logprobs_json(delta.logprobs_json());
+        }
+    });
+
+    const Names cases{"LogprobsDoNotTellWhatIsHeld"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+TEST_F(ReviewSuiteFaults, SeesABlockThatIsNotTold) {
+    falsify({}, [](const OutputPiece&, ReleasedOutput& out) { out.set_is_blocked(false); });
+
+    const Names cases{"ABlockDeliversWhatStandsBefore", "ABlockInAToolCallEndsTheAnswer"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+awaitable<Result<review::v1::ReviewInputResponse>> review_for(
+    Review& service, rpc::CallContext ctx, review::v1::ReviewInputRequest request) {
+    auto answer = co_await service.review_input(ctx, request);
+    co_return answer;
+}
+
+TEST_F(ReviewSuiteFaults, SeesAPolicyThatIsTheSameForAll) {
+    fake_.on_review_input = [this](const rpc::CallContext& ctx, const auto& request) {
+        rpc::CallContext other = ctx;
+        other.principal.project_id = "prj_1";
+        return review_for(*subject_.port, other, request);
+    };
+
+    const Names cases{"TheProjectPicksThePolicy"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
+    fake_.on_review_input = [this](const rpc::CallContext& ctx, const auto& request) {
+        review::v1::ReviewInputRequest without = request;
+        for (auto& message : *without.mutable_request()->mutable_messages()) {
+            for (auto& call : *message.mutable_tool_calls()) call.set_arguments("{}");
+        }
+        return review_for(*subject_.port, ctx, without);
+    };
+
+    const Names cases{"EveryTextOfARequestIsRedacted"};
+    EXPECT_EQ(failures_of(fake_, cases), cases);
+}
+
+}  // namespace
+}  // namespace quire::test
