@@ -10,8 +10,8 @@ namespace quire::sim {
 namespace {
 
 constexpr std::array<std::string_view, 4> kFileNames{"database", "wal", "journal", "temporary"};
-constexpr std::array<std::string_view, 5> kActionNames{"create", "write", "truncate", "sync",
-                                                       "delete"};
+constexpr std::array<std::string_view, 6> kActionNames{"create", "write",          "truncate",
+                                                       "sync",   "sync folder of", "delete"};
 /// How much of the unsynced survives differs from crash to crash: from nothing to everything.
 constexpr std::array<std::uint64_t, 5> kKeptPercents{0, 30, 60, 90, 100};
 
@@ -66,7 +66,14 @@ DiskStatus SimulatedDisk::sync(const std::string& name) {
     }
     for (const Change& change : file.unsynced) apply(change, file.platter);
     file.unsynced.clear();
-    if (!file.is_name_safe) sync_folder();
+    file.is_name_safe = true;
+    deleted_.erase(name);
+    return DiskStatus::kDone;
+}
+
+DiskStatus SimulatedDisk::sync_folder(FileKind kind) {
+    if (is_down_ || !begin(kind, DiskAction::kSyncFolder)) return DiskStatus::kDown;
+    make_names_safe();
     return DiskStatus::kDone;
 }
 
@@ -78,11 +85,11 @@ DiskStatus SimulatedDisk::remove(const std::string& name, bool is_synced) {
     if (found->second.is_name_safe) deleted_[name] = std::move(found->second);
     files_.erase(found);
     if (!begin(kind, DiskAction::kDelete)) return DiskStatus::kDown;
-    if (is_synced) sync_folder();
+    if (is_synced) make_names_safe();
     return DiskStatus::kDone;
 }
 
-void SimulatedDisk::sync_folder() {
+void SimulatedDisk::make_names_safe() {
     for (auto& [name, file] : files_) file.is_name_safe = true;
     deleted_.clear();
 }

@@ -13,7 +13,7 @@
 namespace quire::sim {
 
 enum class FileKind { kDatabase, kWal, kJournal, kTemporary };
-enum class DiskAction { kCreate, kWrite, kTruncate, kSync, kDelete };
+enum class DiskAction { kCreate, kWrite, kTruncate, kSync, kSyncFolder, kDelete };
 
 /// What the disk was doing when something happened to it.
 struct DiskPoint {
@@ -39,8 +39,8 @@ struct CrashLosses {
 /// Files in memory as a machine has them: what programs read, and below it what the platter holds.
 /// A change reaches the platter for certain only by a sync of its file. When the power goes, each
 /// change since then is kept, lost or torn between sectors, independently of the others: so the
-/// order of unsynced writes means nothing. A file's creation is safe with its first sync; a
-/// deletion that was not synced may be undone.
+/// order of unsynced writes means nothing. A file's creation is safe with its first sync; creations
+/// and deletions may be undone until the folder is synced.
 ///
 /// A failed sync loses some of the file's changes for good although they can still be read, as
 /// Linux does: a later sync that succeeds does not bring them to the platter.
@@ -57,6 +57,8 @@ public:
     DiskStatus write(const std::string& name, std::size_t offset, std::string_view bytes);
     DiskStatus truncate(const std::string& name, std::size_t size);
     DiskStatus sync(const std::string& name);
+    /// Makes every name safe; `kind` says on whose account.
+    DiskStatus sync_folder(FileKind kind);
     DiskStatus remove(const std::string& name, bool is_synced);
 
     /// What programs read; nullptr when there is no such file.
@@ -106,7 +108,7 @@ private:
     bool begin(FileKind kind, DiskAction action);
     File& at(const std::string& name);
     static void apply(const Change& change, std::string& bytes);
-    void sync_folder();
+    void make_names_safe();
     void tear(const Change& change, std::string& platter);
     Fate choose_fate(std::uint64_t kept_percent);
     void settle_changes(File& file, std::uint64_t kept_percent, CrashLosses& losses);

@@ -90,6 +90,18 @@ TEST_F(SimulatedDiskTest, ASyncedDeletionStays) {
     EXPECT_EQ(disk_.find("a"), nullptr);
 }
 
+TEST_F(SimulatedDiskTest, ASyncOfTheFolderMakesNamesSafe) {
+    write_synced("hello");
+    ASSERT_EQ(disk_.create("new", FileKind::kWal), DiskStatus::kDone);
+    ASSERT_EQ(disk_.remove("a", false), DiskStatus::kDone);
+    ASSERT_EQ(disk_.sync_folder(FileKind::kWal), DiskStatus::kDone);
+
+    for (int i = 0; i < kCrashes; ++i) crash();
+
+    EXPECT_EQ(disk_.find("a"), nullptr);
+    EXPECT_NE(disk_.find("new"), nullptr);
+}
+
 TEST_F(SimulatedDiskTest, ThePowerGoesAtThePlannedOperation) {
     write_synced("hello");
     disk_.cut_power_in(2);

@@ -20,6 +20,8 @@ struct OpenFile {
     int level;  ///< of the file's lock
     bool is_temporary;
     bool has_memory;
+    bool syncs_folder;  ///< with its next sync, as SQLite does on Unix for journals and logs
+    FileKind kind;
 
     SimulatedDisk& disk() const { return vfs->disk(); }
 };
@@ -84,8 +86,11 @@ int truncate_file(sqlite3_file* base, sqlite3_int64 size) {
 }
 
 int sync_file(sqlite3_file* base, int /*flags*/) {
-    const OpenFile& file = open_file(base);
-    return code_of(file.disk().sync(file.name), SQLITE_IOERR_FSYNC);
+    OpenFile& file = open_file(base);
+    const DiskStatus synced = file.disk().sync(file.name);
+    if (synced != DiskStatus::kDone) return code_of(synced, SQLITE_IOERR_FSYNC);
+    if (!std::exchange(file.syncs_folder, false)) return SQLITE_OK;
+    return code_of(file.disk().sync_folder(file.kind), SQLITE_IOERR_DIR_FSYNC);
 }
 
 int size_of_file(sqlite3_file* base, sqlite3_int64* size) {
@@ -192,9 +197,18 @@ int open_by_name(sqlite3_vfs* base, const char* name, sqlite3_file* into, int fl
         if (made != DiskStatus::kDone) return SQLITE_IOERR;
     }
     auto* file = reinterpret_cast<OpenFile*>(into);
+    const FileKind kind = kind_of(flags);
     const bool is_temporary = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
-    std::construct_at(file,
-                      OpenFile{{&kFileMethods}, &vfs, path, SQLITE_LOCK_NONE, is_temporary, false});
+    const bool is_journal = kind == FileKind::kWal || kind == FileKind::kJournal;
+    const bool syncs_folder = is_journal && (flags & SQLITE_OPEN_CREATE) != 0;
+    std::construct_at(file, OpenFile{{&kFileMethods},
+                                     &vfs,
+                                     path,
+                                     SQLITE_LOCK_NONE,
+                                     is_temporary,
+                                     false,
+                                     syncs_folder,
+                                     kind});
     if (flags_out != nullptr) *flags_out = flags;
     return SQLITE_OK;
 }
