@@ -78,6 +78,9 @@ Result<void> Ledger::load() {
     }
     QUIRE_TRY(const auto last, store_->last_transfer());
     if (last) last_ulid_ = ulid_of(last->id, "txn").value_or("");
+    // Events take ids from the same row, and the last one came after its transfer.
+    QUIRE_TRY(const std::string event_id, store_->last_event_id());
+    last_ulid_ = std::max(last_ulid_, std::string(ulid_of(event_id, "evt").value_or("")));
     if (!origin_) {
         origin_ = std::max(clock_.now(), last ? last->at : Timestamp());
         origin_steady_ = clock_.steady();

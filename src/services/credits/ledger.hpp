@@ -27,7 +27,7 @@ struct HoldOrder {
     std::string key_id;
     std::string model;
     std::string owner;            ///< who will settle it
-    std::string idempotency_key;  ///< unique per project for 24 h; "" = none
+    std::string idempotency_key;  ///< of one request per project, for 24 h or its life; "" = none
     std::string request_hash;
     Price price;
     std::int64_t input_tokens = 0;   ///< upper bound

@@ -161,6 +161,12 @@ Result<std::optional<TransferRow>> LedgerStore::last_transfer() {
     return std::optional(transfer_of(rows.front()));
 }
 
+Result<std::string> LedgerStore::last_event_id() {
+    QUIRE_TRY(const auto rows,
+              connection_->query("SELECT event_id FROM outbox ORDER BY seq DESC LIMIT 1"));
+    return rows.empty() ? std::string() : rows.front().text(0);
+}
+
 Result<std::vector<HoldRow>> LedgerStore::load_holds() {
     QUIRE_TRY(const auto rows,
               connection_->query("SELECT request_id, hold_id, org_id, project_id, key_id, model, "
@@ -219,10 +225,12 @@ Result<void> LedgerStore::delete_key(const std::string& project_id, const std::s
 }
 
 Result<void> LedgerStore::prune_keys(Timestamp before, std::int64_t limit) {
-    QUIRE_TRY([[maybe_unused]] const auto deleted,
-              connection_->execute("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM "
-                                   "idempotency_keys WHERE at < $1 LIMIT $2)",
-                                   {before.micros, limit}));
+    QUIRE_TRY(
+        [[maybe_unused]] const auto deleted,
+        connection_->execute("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM "
+                             "idempotency_keys k WHERE at < $1 AND NOT EXISTS (SELECT 1 FROM holds "
+                             "WHERE holds.request_id = k.request_id) LIMIT $2)",
+                             {before.micros, limit}));
     return {};
 }
 

@@ -120,6 +120,8 @@ public:
     Result<bool> insert_transfer(const TransferRow& transfer);
     Result<std::optional<TransferRow>> find_transfer(const std::string& reference, Slot slot);
     Result<std::optional<TransferRow>> last_transfer();
+    /// "" when there is none.
+    Result<std::string> last_event_id();
 
     Result<std::vector<HoldRow>> load_holds();
     Result<void> insert_hold(const HoldRow& hold);
@@ -129,7 +131,7 @@ public:
                                                    const std::string& key);
     Result<void> insert_key(const IdempotencyRow& row);
     Result<void> delete_key(const std::string& project_id, const std::string& key);
-    /// Deletes up to `limit` keys older than `before`.
+    /// Deletes up to `limit` keys older than `before` whose requests are over.
     Result<void> prune_keys(Timestamp before, std::int64_t limit);
 
     Result<std::optional<Price>> find_price(std::int64_t version);

@@ -319,6 +319,23 @@ TEST_F(LedgerTest, AnIdempotencyKeyBelongsToItsFirstRequest) {
     EXPECT_EQ(next_day->outcome, Outcome::kAdmitted);
 }
 
+TEST_F(LedgerTest, AnIdempotencyKeyLastsAsLongAsItsRequest) {
+    ASSERT_TRUE(grant(1000));
+    HoldOrder first = order("req_1");
+    first.idempotency_key = "k";
+    first.ttl = 72h;
+    HoldOrder second = first;
+    second.request_id = "req_2";
+    ASSERT_TRUE(hold(first));
+    clock_.advance(25h);
+    EXPECT_EQ(sweep(), 0U);
+
+    const auto running = hold(second);
+
+    ASSERT_FALSE(running);
+    EXPECT_EQ(running.error().code(), ErrorCode::kIdempotencyInProgress);
+}
+
 TEST_F(LedgerTest, AVoidFreesTheIdempotencyKey) {
     ASSERT_TRUE(grant(1000));
     HoldOrder first = order("req_1");
@@ -380,6 +397,20 @@ TEST_F(LedgerTest, AnotherProcessFindsEverything) {
     EXPECT_EQ((*again.result)->outcome, Outcome::kExists);
     ASSERT_TRUE(next.time_to_next_expiry());
     EXPECT_EQ(*next.time_to_next_expiry(), 60s);
+}
+
+TEST_F(LedgerTest, AnotherProcessInTheSameMillisecondTakesNoIdTwice) {
+    ASSERT_TRUE(grant(1000));
+    ASSERT_TRUE(hold(order("req_1")));
+    ASSERT_TRUE(settle("req_1", 1, 1));  // its event's id is above its transfer's
+    Ledger next(store(), clock_, rng_);
+    const GrantOrder another{"org_a", {1000}, "test", "another", ""};
+    Single granted([another](Ledger& ledger) { return ledger.grant(another); });
+    LedgerOperation* one = &granted;
+
+    next.run({&one, 1});
+
+    EXPECT_TRUE(*granted.result);
 }
 
 TEST_F(LedgerTest, WhenTheStoreFailsTheBatchNeverHappened) {
