@@ -7,17 +7,20 @@ guess for MESSAGES is 7 input tokens, and 5 bytes a word of output.
 from __future__ import annotations
 
 import json
+import random
 import re
+import resource
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chat import PATH, PROVIDER_KEY, body, local_provider, model
-from quire_process import ROOT, Up
+from chat import PATH, PROVIDER_KEY, assert_problem, body, local_provider, model
+from quire_process import ROOT, Up, run_quire
 from raw_http import Answer, Connection, connect
 from scripted_upstream import ScriptedUpstream
 from statement import balance, by_request, entries, verify
@@ -142,7 +145,7 @@ def left_in_the_middle(case: Case) -> str:
 
 
 def again_after_whole(case: Case) -> str:
-    """In the form of the cell; the first request had the other form of the same body."""
+    """Replayed in the form of the body: another form would be another body."""
     case.upstream.play("tiny", {"do": "text"})
     with case.start() as up:
         first = case.ask(up, KEY)
@@ -311,3 +314,175 @@ def test_an_ending_costs_what_the_page_says(case: Case, name: str, stream: bool)
         [first] = [entry["amount"] for entry in statement if entry["kind"] == "grant"]
         assert balance(up)["available"] == first + sum(amount for _, amount in lines)
     assert ending == rows()[name][int(stream)]
+
+
+@FORMS
+def test_an_error_of_the_provider_frees_the_key(case: Case, stream: bool) -> None:
+    case.stream = stream
+    case.upstream.play("tiny", {"do": "status", "status": 500}, {"do": "text"})
+    with case.start() as up:
+        assert case.ask(up, KEY).status == 502
+        first, again = case.ask(up, KEY), case.ask(up, KEY)
+        assert first.status == again.status == 200
+        assert "idempotent-replayed" not in first.headers
+        assert again.headers["idempotent-replayed"] == "true"
+        assert by_request(entries(up)) == {first.headers["x-request-id"]: [("usage", -23)]}
+
+
+def test_a_plain_answer_tells_its_price(case: Case) -> None:
+    with case.start() as up:
+        assert case.ask(up).headers["x-quire-cost"] == "23"
+
+
+@FORMS
+def test_the_provider_is_told_what_the_balance_affords(case: Case, stream: bool) -> None:
+    case.stream = stream
+    with case.start(credits=100) as up:
+        assert case.ask(up).status == 200
+        assert case.upstream.seen("tiny")[-1].body["max_tokens"] == (100 - 30) // 2
+        assert case.ask(up, max_completion_tokens=400).status == 200
+        seen = case.upstream.seen("tiny")[-1].body
+        assert seen["max_completion_tokens"] == (100 - 23 - 30) // 2 and "max_tokens" not in seen
+
+
+def test_what_the_balance_cannot_cover_is_the_operators_loss(case: Case) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+    case.upstream.play("tiny", {"do": "text", "usage": usage})
+    with case.start(credits=100) as up:
+        answer = case.ask(up, max_tokens=16)
+        assert answer.headers["x-quire-cost"] == "1100"
+        assert by_request(entries(up)) == {
+            answer.headers["x-request-id"]: [("usage", -62), ("overrun", -38)]}
+        assert balance(up)["available"] == 0 and verify(up)["ok"]
+        assert told(case.ask(up)) == "402 `insufficient_quota`"
+
+
+@pytest.mark.parametrize("credits", [0, 123])
+def test_a_new_folder_starts_with_what_is_configured_once(case: Case, credits: int) -> None:
+    for _ in range(2):
+        with case.start(credits=credits) as up:
+            assert balance(up) == {"available": credits, "held": 0, "unit": "micro_credits"}
+            assert [entry["amount"] for entry in entries(up)] == ([credits] if credits else [])
+
+
+def test_a_grant_ends_a_402(case: Case) -> None:
+    with case.start(credits=0) as up:
+        assert told(case.ask(up)) == "402 `insufficient_quota`"
+        granted = up.cli("credits", "grant", "500", "--reason", "paid", "--json")
+        assert granted.returncode == 0, granted
+        entry = json.loads(granted.stdout)
+        assert (entry["kind"], entry["amount"], entry["request_id"]) == ("grant", 500, None)
+        assert entries(up) == [entry]
+        assert case.ask(up).status == 200
+        told_by_cli = json.loads(up.cli("credits", "balance", "--json").stdout)
+        assert told_by_cli == balance(up) and told_by_cli["available"] == 477
+        listed = json.loads(up.cli("credits", "entries", "--json").stdout)
+        assert listed == {"data": entries(up), "has_more": False}
+
+
+@pytest.mark.parametrize(("amount", "code"), [
+    ("0", 1), ("-5", 1), (str(2**53), 1), (str(2**63 - 1), 1), (str(2**63), 1), ("ten", 2),
+    ("1.5", 2), ("", 1)])
+def test_an_amount_that_makes_no_sense_is_refused(gateway: Up, amount: str, code: int) -> None:
+    before = json.loads(gateway.cli("credits", "entries", "--json").stdout)
+    ran = run_quire("credits", "grant", "--data", str(gateway.data), "--reason", "r", "--", amount)
+    assert (ran.returncode, ran.stdout) == (code, "") and "amount" in ran.stderr.lower(), ran
+    assert json.loads(gateway.cli("credits", "entries", "--json").stdout) == before
+
+
+def test_credits_need_their_scope(gateway: Up) -> None:
+    def key_with(scopes: str) -> str:
+        made = gateway.cli("keys", "create", "--name", "n", "--scopes", scopes, "--json")
+        return str(json.loads(made.stdout)["key"])
+
+    readers, others = key_with("credits:read"), key_with("inference,credits:write")
+    for path in ("balance", "entries"):
+        assert gateway.call("GET", f"/api/v1/credits/{path}", readers).status == 200
+        assert_problem(gateway.call("GET", f"/api/v1/credits/{path}", others), 403,
+                       "permission_denied")
+        assert_problem(gateway.call("GET", f"/api/v1/credits/{path}"), 401, "invalid_api_key")
+    for limit in ("0", "1001", "-1", "x"):
+        refused = gateway.call("GET", f"/api/v1/credits/entries?limit={limit}", readers)
+        assert_problem(refused, 400, "invalid_value")
+
+
+def test_verify_works_without_a_process(case: Case) -> None:
+    with case.start() as up:
+        case.ask(up)
+    ran = run_quire("credits", "verify", "--data", str(case.data), "--json")
+    assert ran.returncode == 0 and json.loads(ran.stdout)["ok"], ran
+    nowhere = run_quire("credits", "verify", "--data", str(case.data / "no"), "--json")
+    assert nowhere.returncode == 1 and "no data folder" in nowhere.stderr
+
+
+@contextmanager
+def full_disk(up: Up) -> Iterator[None]:
+    """No file of the process takes another byte."""
+    _, hard = resource.prlimit(up.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@FORMS
+def test_a_full_disk_refuses_and_forgets_nothing(case: Case, stream: bool) -> None:
+    case.stream = stream
+    slow = WORDS | {"chunks": {"text": "word ", "times": 100}, "itl_ms": 10}
+    with case.start() as up:
+        case.upstream.play("tiny", slow, then={"do": "text"})
+        running = case.open(up)
+        wait_until(lambda: case.upstream.seen("tiny"), "the request upstream")
+        wait_until(lambda: case.upstream.seen("tiny")[0].bytes_sent > 1000, "some text")
+        with full_disk(up):
+            assert told(case.ask(up)) == "503 `storage_unavailable`"
+            broken = running.read_answer()
+            assert told(broken) == ("200, then `settle_failed`" if stream
+                                    else "503 `storage_unavailable`")
+            assert told(case.ask(up)) == "503 `storage_unavailable`"
+            assert up.admin("/healthz").status == 200
+        wait_until(lambda: balance(up)["held"] == 0, "the late settlement", 10.0)
+        assert case.ask(up).status == 200
+        request = broken.headers["x-request-id"]
+        assert by_request(entries(up))[request] == [("usage", -23)]
+        assert balance(up)["available"] == CREDITS - 2 * 23 and verify(up)["ok"]
+
+
+def leave_somewhere(case: Case, up: Up, words: int, number: int) -> tuple[str, int]:
+    """A client that leaves once `words` have come: its request, and the price of exactly those."""
+    case.upstream.play("tiny", STALLED | {"stop_after_events": 1 + words})
+    with case.open(up, x_number=number) as connection:
+        answer = connection.read_head()
+        events = connection.events(answer)
+        for _ in range(1 + words):
+            next(events)
+        connection.leave(reset=number % 2 == 0)
+    return answer.headers["x-request-id"], 7 + 2 * -(-5 * words // 4)
+
+
+def assert_leavers_pay_what_came(case: Case, clients: int) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    case.stream = True
+    with case.start(credits=10**9) as up:
+        case.ask(up)
+        before = up.footprint_at_rest()
+        due = [leave_somewhere(case, up, chance.randint(1, 10), number)
+               for number in range(clients)]
+        up.wait_until_back_to(before)
+        wait_until(lambda: balance(up)["held"] == 0, "nothing held")
+        booked = by_request(entries(up))
+        wrong = {request: (price, booked.get(request)) for request, price in due
+                 if booked.get(request) != [("usage", -price)]}
+        assert not wrong, f"seed {seed}: {wrong}"
+        assert verify(up)["ok"]
+
+
+def test_clients_that_leave_at_random_words_pay_for_those(case: Case) -> None:
+    assert_leavers_pay_what_came(case, 150)
+
+
+@pytest.mark.slow
+def test_a_thousand_clients_that_leave_at_random_words_pay_for_those(case: Case) -> None:
+    assert_leavers_pay_what_came(case, 1000)
