@@ -236,6 +236,13 @@ def end_to_end(preset, *options):
     return Suite(f"e2e ({preset})", command, count_pytest, environment)
 
 
+def faults():
+    """kill -9 under load: 50 times, in a soak 500 times."""
+    environment = {"QUIRE_BINARY": str(ROOT / "build/release/quire")}
+    command = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "-q", "tests/faults"]
+    return Suite("faults (release)", command, count_pytest, environment)
+
+
 def tools():
     return Suite("tools", [PYTHON, "-m", "unittest", "discover", "-s", "tools", "-p", "*_test.py"],
                  count_unittest)
@@ -282,6 +289,7 @@ def run_quick(runner):
 
 def run_more(runner):
     runner.run(sim(SIM_SEEDS, "--mutants"))
+    runner.run(faults())
     runner.run(compat())
     if runner.build("dev"):
         runner.run(gtest("unit", "dev", "unit_tests"))
