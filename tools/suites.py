@@ -25,6 +25,8 @@ PYTHON = "/usr/bin/python3"  # Debian's, which has pytest
 IS_SOAK = os.environ.get("QUIRE_SOAK") == "1"
 SUITE_SECONDS_MAX = 12 * 3600 if IS_SOAK else 20 * 60
 KILL_SECONDS = 10
+SIM_SEEDS_QUICK = 60
+SIM_SEEDS = 50_000 if IS_SOAK else 1000
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -73,6 +75,11 @@ def count_node(text):
     return Counts(_sum(r"^(?:#|\u2139) pass (\d+)$", text),
                   _sum(r"^(?:#|\u2139) (?:fail|cancelled) (\d+)$", text),
                   _sum(r"^(?:#|\u2139) skipped (\d+)$", text))
+
+
+def count_sum_line(text):
+    return Counts(_sum(r"^(\d+) passed, \d+ failed$", text),
+                  _sum(r"^\d+ passed, (\d+) failed$", text))
 
 
 @dataclass(frozen=True)
@@ -229,6 +236,13 @@ def end_to_end(preset, *options):
     return Suite(f"e2e ({preset})", command, count_pytest, environment)
 
 
+def faults():
+    """kill -9 under load: 50 times, in a soak 500 times."""
+    environment = {"QUIRE_BINARY": str(ROOT / "build/release/quire")}
+    command = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "-q", "tests/faults"]
+    return Suite("faults (release)", command, count_pytest, environment)
+
+
 def tools():
     return Suite("tools", [PYTHON, "-m", "unittest", "discover", "-s", "tools", "-p", "*_test.py"],
                  count_unittest)
@@ -240,6 +254,19 @@ def compat():
                  lambda: install_npm(ROOT / "tests/compat"))
 
 
+def sim(seeds, *options):
+    """The ledger's simulation; what --mutants needs is built on demand."""
+    command = [PYTHON, str(ROOT / "tests/sim/run.py"), "--seeds", str(seeds), *options]
+    prepare = build_mutants if "--mutants" in options else None
+    return Suite(f"sim (release, {seeds})", command, count_sum_line, prepare=prepare)
+
+
+def build_mutants():
+    command = ["ninja", "-C", str(ROOT / "build/release"), "--quiet", "sim_mutants"]
+    if subprocess.run(command).returncode != 0:
+        raise RuntimeError("the mutants of the simulation do not compile")
+
+
 def count_fuzz(text):
     lines = re.findall(r"^fuzz \w+: (passed|failed|skipped)", text, re.M)
     return Counts(lines.count("passed"), lines.count("failed"), lines.count("skipped"))
@@ -249,28 +276,27 @@ def fuzz():
     return Suite("fuzz", [str(ROOT / "tests/fuzz/run.sh"), "60"], count_fuzz)
 
 
-def has_target(preset, name):
-    query = ["ninja", "-C", str(ROOT / f"build/{preset}"), "-t", "query", name]
-    return subprocess.run(query, capture_output=True).returncode == 0
-
-
 def run_quick(runner):
     runner.run(tools())
     if not runner.build("release"):
         return
     runner.run(gtest("unit", "release", "unit_tests"))
     runner.run(gtest("contract", "release", "contract_tests"))
+    runner.run(gtest("sim parts", "release", "sim_tests"))
+    runner.run(sim(SIM_SEEDS_QUICK))
     runner.run(end_to_end("release", "-m", "not slow"))
 
 
 def run_more(runner):
+    runner.run(sim(SIM_SEEDS, "--mutants"))
+    runner.run(faults())
     runner.run(compat())
     if runner.build("dev"):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
+        runner.run(gtest("sim parts", "dev", "sim_tests"))
         runner.run(end_to_end("dev"))
-    # A third build of everything: with the full counts only.
-    if IS_SOAK and runner.build("tsan") and has_target("tsan", "tsan_tests"):
+    if runner.build("tsan"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
     if IS_SOAK and shutil.which("clang++-14"):
         runner.run(fuzz())

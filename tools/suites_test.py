@@ -32,6 +32,10 @@ class Counting(unittest.TestCase):
                 ("a test printed: 5 passed\n", Counts())):
             self.assertEqual(counts, suites.count_pytest(text), text)
 
+    def test_sum_line(self):
+        text = "1000 seeds, 0 violations, 50 seeds/s\nmutant x: not found\n8 passed, 1 failed\n"
+        self.assertEqual(Counts(8, 1), suites.count_sum_line(text))
+
     def test_unittest(self):
         for text, counts in (("Ran 37 tests in 1.6s\n\nOK\n", Counts(37)),
                              ("Ran 1 test in 1.6s\n\nOK (skipped=1)\n", Counts(0, 0, 1)),

@@ -1,6 +1,8 @@
 // Who may call what: every method of every service in this process, and every public route.
 #include "quire/auth/v1/auth_fake.hpp"
 #include "quire/auth/v1/auth_rpc.hpp"
+#include "quire/credits/v1/credits_fake.hpp"
+#include "quire/credits/v1/credits_rpc.hpp"
 #include "quire/inference/v1/inference_fake.hpp"
 #include "quire/inference/v1/inference_rpc.hpp"
 #include "quire/prompts/v1/prompts_fake.hpp"
@@ -22,11 +24,13 @@ class AccessTest : public testing::Test {
 protected:
     AccessTest() {
         registry_.add(auth::auth_methods(auth_));
+        registry_.add(credits::credits_methods(credits_));
         registry_.add(inference::inference_methods(inference_));
         registry_.add(prompts::prompts_methods(prompts_));
     }
 
     auth::FakeAuth auth_;
+    credits::FakeCredits credits_;
     inference::FakeInference inference_;
     prompts::FakePrompts prompts_;
     rpc::MethodRegistry registry_;
@@ -41,6 +45,15 @@ const std::map<std::string, std::pair<Access, std::string>> kExpected{
     {"auth.CreateOrganization", {Access::kOperator, ""}},
     {"auth.ListOrganizations", {Access::kOperator, ""}},
     {"auth.ReadOutbox", {Access::kInternal, ""}},
+    {"credits.Admit", {Access::kInternal, ""}},
+    {"credits.Settle", {Access::kInternal, ""}},
+    {"credits.VoidHold", {Access::kInternal, ""}},
+    {"credits.ListOpenHolds", {Access::kInternal, ""}},
+    {"credits.GetBalance", {Access::kScope, "credits:read"}},
+    {"credits.ListEntries", {Access::kScope, "credits:read"}},
+    {"credits.Grant", {Access::kOperator, ""}},
+    {"credits.Verify", {Access::kOperator, ""}},
+    {"credits.ReadOutbox", {Access::kInternal, ""}},
     {"inference.Generate", {Access::kInternal, ""}},
     {"inference.ListModels", {Access::kInternal, ""}},
     {"prompts.Chat", {Access::kScope, "inference"}},

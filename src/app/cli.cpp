@@ -22,6 +22,7 @@ public:
         add_sim();
         add_call();
         add_keys();
+        add_credits();
         add_config();
         add_plain("version", "Print the version.", [this] { return version_command(options_); });
         add_plain("doctor", "Look at configuration, data folder and the running process.",
@@ -114,6 +115,26 @@ private:
         }
     }
 
+    void add_credits() {
+        CLI::App* credits =
+            program_.add_subcommand("credits", "Look at the ledger, grant credits.");
+        credits->require_subcommand(1);
+        CLI::App* balance = add_command(*credits, "balance", "What is available and held.",
+                                        [this] { return balance_command(options_, environment_); });
+        CLI::App* entries = add_command(*credits, "entries", "The last entries, newest first.",
+                                        [this] { return entries_command(options_, environment_); });
+        CLI::App* grant = add_command(*credits, "grant", "Add prepaid credits.", [this] {
+            return grant_command(options_, environment_, new_grant_);
+        });
+        grant->add_option("amount", new_grant_.amount, "Micro-credits")->required();
+        grant->add_option("--reason", new_grant_.reason, "What for; shown in entries")->required();
+        add_command(*credits, "verify", "Check the ledger's invariants.",
+                    [this] { return verify_command(options_); });
+        for (CLI::App* command : {balance, entries}) {
+            command->add_option("--url", options_.url, "A process elsewhere, with QUIRE_API_KEY");
+        }
+    }
+
     void add_config() {
         CLI::App* config = program_.add_subcommand("config", "Check or print the configuration.");
         config->require_subcommand(1);
@@ -173,6 +194,7 @@ private:
     std::string method_;
     std::string body_ = "{}";
     NewKey new_key_;
+    NewGrant new_grant_;
     std::string id_;
 };
 

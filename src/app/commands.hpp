@@ -2,6 +2,7 @@
 
 #include "app/operator_client.hpp"
 #include "app/settings.hpp"
+#include "runtime/json.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -29,6 +30,10 @@ Result<OperatorClient> connect(const GlobalOptions& options,
 /// Prints the error on stderr and gives kCommandFailed.
 int fail(const Error& error);
 
+/// An answer of the running process as JSON, or the Error it was.
+Result<json::value> call_json(const OperatorClient& client, const std::string& method,
+                              const std::string& path, const std::string& body);
+
 int call_command(const GlobalOptions& options, const config::Environment& environment,
                  const std::string& method, const std::string& body);
 
@@ -42,6 +47,17 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
 int list_keys_command(const GlobalOptions& options, const config::Environment& environment);
 int revoke_key_command(const GlobalOptions& options, const config::Environment& environment,
                        const std::string& id);
+
+int balance_command(const GlobalOptions& options, const config::Environment& environment);
+int entries_command(const GlobalOptions& options, const config::Environment& environment);
+struct NewGrant {
+    std::int64_t amount = 0;
+    std::string reason;
+};
+int grant_command(const GlobalOptions& options, const config::Environment& environment,
+                  const NewGrant& grant);
+/// Also without a running process: then it reads the data folder itself.
+int verify_command(const GlobalOptions& options);
 
 int check_config_command(const GlobalOptions& options, const config::Environment& environment);
 int print_config_command(const GlobalOptions& options, const config::Environment& environment);

@@ -20,14 +20,6 @@ Error error_of(const OperatorAnswer& answer) {
             std::string(runtime::text_member(body, "detail"))};
 }
 
-Result<json::value> call(const OperatorClient& client, const std::string& method,
-                         const std::string& path, const std::string& body) {
-    QUIRE_TRY(const OperatorAnswer answer, client.send(method, path, body));
-    if (answer.status >= 300) return error_of(answer);
-    if (answer.body.empty()) return json::value(json::object());
-    return runtime::parse_json(answer.body);
-}
-
 /// Times come as text from /api/v1 and as microseconds (a string) from the socket; people and
 /// scripts get one form.
 json::object one_form(const json::object& from) {
@@ -76,6 +68,14 @@ void print_key_line(const json::object& key) {
 }
 
 }  // namespace
+
+Result<json::value> call_json(const OperatorClient& client, const std::string& method,
+                              const std::string& path, const std::string& body) {
+    QUIRE_TRY(const OperatorAnswer answer, client.send(method, path, body));
+    if (answer.status >= 300) return error_of(answer);
+    if (answer.body.empty()) return json::value(json::object());
+    return runtime::parse_json(answer.body);
+}
 
 Result<OperatorClient> connect(const GlobalOptions& options,
                                const config::Environment& environment) {
@@ -131,7 +131,7 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
     }
     const std::string path =
         client->is_socket() ? "/rpc/quire.auth.v1.Auth/CreateKey" : "/api/v1/keys";
-    const auto created = call(*client, "POST", path, json::serialize(body));
+    const auto created = call_json(*client, "POST", path, json::serialize(body));
     if (!created) return fail(created.error());
     const json::object& answer = created->get_object();
     const json::value* inner = runtime::find_member(answer, "key");
@@ -150,9 +150,9 @@ int list_keys_command(const GlobalOptions& options, const config::Environment& e
     const auto client = connect(options, environment);
     if (!client) return fail(client.error());
     const auto listed = client->is_socket()
-                            ? call(*client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys",
-                                   R"({"page":{"limit":1000}})")
-                            : call(*client, "GET", "/api/v1/keys?limit=1000", "");
+                            ? call_json(*client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys",
+                                        R"({"page":{"limit":1000}})")
+                            : call_json(*client, "GET", "/api/v1/keys?limit=1000", "");
     if (!listed) return fail(listed.error());
     const json::value* keys =
         runtime::find_member(listed->get_object(), client->is_socket() ? "keys" : "data");
@@ -178,8 +178,8 @@ int revoke_key_command(const GlobalOptions& options, const config::Environment& 
     body["id"] = id;
     const auto revoked =
         client->is_socket()
-            ? call(*client, "POST", "/rpc/quire.auth.v1.Auth/RevokeKey", json::serialize(body))
-            : call(*client, "DELETE", "/api/v1/keys/" + id, "");
+            ? call_json(*client, "POST", "/rpc/quire.auth.v1.Auth/RevokeKey", json::serialize(body))
+            : call_json(*client, "DELETE", "/api/v1/keys/" + id, "");
     if (!revoked) return fail(revoked.error());
     if (options.is_json) {
         body["revoked"] = true;

@@ -1,6 +1,7 @@
 #include "app/modules.hpp"
 
 #include "services/auth/auth_module.hpp"
+#include "services/credits/credits_module.hpp"
 #include "services/gateway/gateway_module.hpp"
 #include "services/inference/inference_module.hpp"
 #include "services/prompts/prompts_module.hpp"
@@ -38,10 +39,11 @@ Result<void> place(const ModuleSpec& spec, const std::vector<ModuleSpec>& module
 const std::vector<ModuleSpec>& all_modules() {
     static const std::vector<ModuleSpec> specs{
         {"auth", {}, auth::make_auth},
+        {"credits", {}, credits::make_credits},
         {"inference", {}, inference::make_inference},
         {"review", {}, review::make_review},
-        {"prompts", {"inference"}, prompts::make_prompts},
-        {"gateway", {"auth", "prompts"}, gateway::make_gateway},
+        {"prompts", {"credits", "inference", "review"}, prompts::make_prompts},
+        {"gateway", {"auth", "credits", "prompts"}, gateway::make_gateway},
     };
     return specs;
 }

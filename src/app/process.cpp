@@ -6,11 +6,13 @@
 #include "app/modules.hpp"
 #include "app/signals.hpp"
 #include "quire/auth/v1/auth_port.hpp"
+#include "quire/credits/v1/credits_port.hpp"
 #include "runtime/http/problem.hpp"
 #include "runtime/json.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/rpc/json_dispatcher.hpp"
+#include "runtime/task_group.hpp"
 #include "services/gateway/gateway_module.hpp"
 
 #include <fmt/format.h>
@@ -75,6 +77,8 @@ public:
 private:
     Result<providers::ModelCatalog> make_catalog(const config::Environment& environment);
     Result<void> build_modules();
+    Result<void> prepare_first_run();
+    awaitable<Result<void>> grant_first_credits(std::int64_t amount);
     Result<void> start_admin();
     Result<void> start_socket();
     Result<void> check_ready();
@@ -99,6 +103,7 @@ private:
 Result<void> Process::start(const config::Environment& environment) {
     QUIRE_TRY(providers::ModelCatalog catalog, make_catalog(environment));
     wiring_.set_settings(options_.settings.gateway_config());
+    wiring_.set_settings(options_.settings.credits_config(catalog));
     wiring_.set_settings(options_.settings.review);
     wiring_.set_settings(options_.settings.inference_config(std::move(catalog)));
     const auto built = build_modules();
@@ -107,7 +112,8 @@ Result<void> Process::start(const config::Environment& environment) {
         .Add({{"version", QUIRE_VERSION}})
         .Set(1);
     runtime::live_tasks();
-    QUIRE_TRY(first_key_, wiring_.first_run.prepare());
+    const auto prepared = prepare_first_run();
+    if (!prepared) return prepared;
     for (const auto& module : modules_) {
         const auto started = module->start();
         if (!started) return started;
@@ -115,6 +121,29 @@ Result<void> Process::start(const config::Environment& environment) {
     const auto admin = start_admin();
     if (!admin) return admin;
     return start_socket();
+}
+
+Result<void> Process::prepare_first_run() {
+    QUIRE_TRY(first_key_, wiring_.first_run.prepare());
+    const std::int64_t amount = options_.settings.first_run.credits;
+    if (!first_key_ || amount == 0) return {};
+    return runtime::run_blocking<void>(loops_.loop(0).get_executor(), "first credits",
+                                       grant_first_credits(amount));
+}
+
+/// A first run that was interrupted comes here again; its grant is booked once.
+awaitable<Result<void>> Process::grant_first_credits(std::int64_t amount) {
+    const auto credits = wiring_.need<credits::Credits>("credits");
+    if (!credits) co_return credits.error();
+    rpc::CallContext ctx;
+    QUIRE_CO_TRY(ctx.principal, find_tenant(""));
+    credits::v1::GrantRequest grant;
+    grant.set_amount(amount);
+    grant.set_reason("first run");
+    grant.set_idempotency_key("first-run");
+    const auto granted = co_await (*credits)->grant(ctx, grant);
+    if (!granted) co_return granted.error();
+    co_return Result<void>();
 }
 
 Result<providers::ModelCatalog> Process::make_catalog(const config::Environment& environment) {

@@ -71,6 +71,12 @@ OptionTable<Settings> settings_table() {
     OptionTable<ShutdownSettings> shutdown;
     shutdown.duration("drain", &ShutdownSettings::drain, 0ms, 1h,
                       "How long running requests may go on after SIGTERM.");
+    OptionTable<FirstRunSettings> first_run;
+    first_run.integer("credits", &FirstRunSettings::credits, 0, 1'000'000'000'000'000,
+                      "Micro-credits that the first organization is given.");
+    OptionTable<CreditsSettings> credits;
+    credits.integer("queue", &CreditsSettings::queue, 1, 1'000'000,
+                    "How many operations may wait for the ledger; one more is 503 overloaded.");
     OptionTable<Settings> t;
     t.section("gateway", &Settings::gateway,
               listen_table("The public API: HOST:PORT, port 0 = any."), "The public API.");
@@ -80,6 +86,8 @@ OptionTable<Settings> settings_table() {
           "Model back ends by name.");
     t.map("models", &Settings::models, providers::model_options(),
           "What is offered, in the order of GET /v1/models; none: the model sim.");
+    t.section("first_run", &Settings::first_run, first_run, "What a new folder starts with.");
+    t.section("credits", &Settings::credits, credits, "The ledger.");
     t.section("review", &Settings::review, review::review_options(),
               "Rules for what goes in and comes out, by policy.");
     t.section("limits", &Settings::limits, limits_table(), "Every wait and size of a request.");
@@ -129,6 +137,10 @@ gateway::GatewayConfig Settings::gateway_config() const {
     config.http.body_timeout = limits.body_timeout;
     config.http.write_stall = limits.write_stall;
     return config;
+}
+
+credits::CreditsConfig Settings::credits_config(providers::ModelCatalog catalog) const {
+    return {std::move(catalog), credits.queue};
 }
 
 inference::InferenceConfig Settings::inference_config(providers::ModelCatalog catalog) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/config/option_table.hpp"
+#include "services/credits/credits_config.hpp"
 #include "services/gateway/gateway_config.hpp"
 #include "services/inference/inference_config.hpp"
 #include "services/review/review_config.hpp"
@@ -40,6 +41,14 @@ struct RuntimeSettings {
     std::int64_t loops = 0;  ///< 0: one per core
 };
 
+struct FirstRunSettings {
+    std::int64_t credits = 1'000'000'000;
+};
+
+struct CreditsSettings {
+    std::int64_t queue = 10'000;
+};
+
 struct ShutdownSettings {
     std::chrono::milliseconds drain{30'000};
 };
@@ -50,6 +59,8 @@ struct Settings {
     ListenSettings admin{"127.0.0.1:8701"};
     config::Named<providers::ProviderConfig> providers;
     config::Named<providers::ModelConfig> models;
+    FirstRunSettings first_run;
+    CreditsSettings credits;
     review::ReviewConfig review;
     LimitSettings limits;
     LogSettings log;
@@ -58,6 +69,7 @@ struct Settings {
 
     providers::ModelCatalog catalog() const { return {providers, models}; }
     gateway::GatewayConfig gateway_config() const;
+    credits::CreditsConfig credits_config(providers::ModelCatalog catalog) const;
     inference::InferenceConfig inference_config(providers::ModelCatalog catalog) const;
 };
 

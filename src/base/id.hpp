@@ -12,6 +12,9 @@ namespace quire {
 /// 26 characters of Crockford base32: 48 bits of milliseconds, 80 random bits; sorts by time.
 /// Source: github.com/ulid/spec.
 std::string make_ulid(Timestamp time, Rng& rng);
+/// The same, but always greater than `last` (a ULID, or "" at first): where the clock has not gone
+/// on since, `last` plus one.
+std::string next_ulid(std::string_view last, Timestamp time, Rng& rng);
 bool is_ulid(std::string_view text);
 
 /// Makes `prefix_` + ULID, e.g. make_id("req", ...) = "req_01J...".

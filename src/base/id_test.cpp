@@ -84,5 +84,23 @@ TEST(UlidOf, RefusesOtherPrefixesAndForms) {
     EXPECT_EQ(ulid_of("", "req"), std::nullopt);
 }
 
+TEST(NextUlid, IsAlwaysGreaterWhateverTheClockDoes) {
+    SeededRng rng(7);
+    std::string last;
+    for (int i = 0; i < 1000; ++i) {
+        const Timestamp time{1'790'000'000'000'000 + (i % 3 - 1) * 5'000};
+        const std::string next = next_ulid(last, time, rng);
+        ASSERT_TRUE(is_ulid(next)) << next;
+        ASSERT_GT(next, last);
+        last = next;
+    }
+}
+
+TEST(NextUlid, CarriesOver) {
+    SeededRng rng(7);
+    EXPECT_EQ(next_ulid("01ARZ3NDEKTSV4RRFFQ69G5FZZ", Timestamp{0}, rng),
+              "01ARZ3NDEKTSV4RRFFQ69G5G00");
+}
+
 }  // namespace
 }  // namespace quire

@@ -4,19 +4,19 @@
 
 namespace quire {
 
-std::optional<Credits> checked_add(Credits a, Credits b) {
-    Credits sum;
+std::optional<Money> checked_add(Money a, Money b) {
+    Money sum;
     if (__builtin_add_overflow(a.micros, b.micros, &sum.micros)) return std::nullopt;
     return sum;
 }
 
-std::optional<Credits> checked_subtract(Credits a, Credits b) {
-    Credits difference;
+std::optional<Money> checked_subtract(Money a, Money b) {
+    Money difference;
     if (__builtin_sub_overflow(a.micros, b.micros, &difference.micros)) return std::nullopt;
     return difference;
 }
 
-std::optional<Credits> cost_of(std::span<const PricedTokens> lines) {
+std::optional<Money> cost_of(std::span<const PricedTokens> lines) {
     __extension__ using Wide = unsigned __int128;
     constexpr Wide kMillion = 1'000'000;
     Wide total = 0;
@@ -28,7 +28,7 @@ std::optional<Credits> cost_of(std::span<const PricedTokens> lines) {
     }
     const Wide cost = total / kMillion + (total % kMillion == 0 ? 0 : 1);
     if (cost > static_cast<Wide>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
-    return Credits{static_cast<std::int64_t>(cost)};
+    return Money{static_cast<std::int64_t>(cost)};
 }
 
 }  // namespace quire

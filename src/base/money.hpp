@@ -6,16 +6,17 @@
 
 namespace quire {
 
-/// An amount of money in micro-credits (millionths of a credit). Never floating point.
-struct Credits {
+/// An amount of money in micro-credits (millionths of a credit). Never floating point. Not called
+/// Credits: that is the port of the service.
+struct Money {
     std::int64_t micros = 0;
 
-    auto operator<=>(const Credits&) const = default;
+    auto operator<=>(const Money&) const = default;
 };
 
 /// nullopt when the sum or difference does not fit 64 bits: money never wraps.
-std::optional<Credits> checked_add(Credits a, Credits b);
-std::optional<Credits> checked_subtract(Credits a, Credits b);
+std::optional<Money> checked_add(Money a, Money b);
+std::optional<Money> checked_subtract(Money a, Money b);
 
 /// One kind of tokens of a request and its price in micro-credits per 1,000,000 tokens.
 struct PricedTokens {
@@ -25,6 +26,6 @@ struct PricedTokens {
 
 /// ceil(sum(tokens x price) / 1,000,000): summed in 128 bits and rounded up once. nullopt for
 /// negative input or when the result does not fit.
-std::optional<Credits> cost_of(std::span<const PricedTokens> lines);
+std::optional<Money> cost_of(std::span<const PricedTokens> lines);
 
 }  // namespace quire

@@ -12,14 +12,14 @@ namespace {
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
 
-TEST(Credits, AddAndSubtract) {
-    EXPECT_EQ(checked_add({2}, {3}), Credits{5});
-    EXPECT_EQ(checked_subtract({2}, {3}), Credits{-1});
-    EXPECT_EQ(checked_add({kMax - 1}, {1}), Credits{kMax});
-    EXPECT_EQ(checked_subtract({kMin + 1}, {1}), Credits{kMin});
+TEST(Money, AddAndSubtract) {
+    EXPECT_EQ(checked_add({2}, {3}), Money{5});
+    EXPECT_EQ(checked_subtract({2}, {3}), Money{-1});
+    EXPECT_EQ(checked_add({kMax - 1}, {1}), Money{kMax});
+    EXPECT_EQ(checked_subtract({kMin + 1}, {1}), Money{kMin});
 }
 
-TEST(Credits, NeverWrap) {
+TEST(Money, NeverWrap) {
     EXPECT_EQ(checked_add({kMax}, {1}), std::nullopt);
     EXPECT_EQ(checked_add({kMin}, {-1}), std::nullopt);
     EXPECT_EQ(checked_subtract({kMin}, {1}), std::nullopt);
@@ -41,7 +41,7 @@ TEST(CostOf, RoundsUpOnceOverAllLines) {
              Row{{{{kMax, 1'000'000}, {0, 0}}}, kMax},
              Row{{{{kMax - 1, 1'000'000}, {1, 1}}}, kMax},  // rounded up to the last that fits
          }) {
-        EXPECT_EQ(cost_of(row.lines), Credits{row.micros});
+        EXPECT_EQ(cost_of(row.lines), Money{row.micros});
     }
 }
 
@@ -62,7 +62,7 @@ TEST(CostOf, RefusesNegativeInputAndWhatDoesNotFit) {
     }
 }
 
-TEST(CostOf, NothingCostsNothing) { EXPECT_EQ(cost_of({}), Credits{0}); }
+TEST(CostOf, NothingCostsNothing) { EXPECT_EQ(cost_of({}), Money{0}); }
 
 }  // namespace
 }  // namespace quire

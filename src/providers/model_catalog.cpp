@@ -56,6 +56,14 @@ Result<void> check_model(const ModelCatalog& catalog, const std::string& name,
 
 }  // namespace
 
+Error unknown_model(std::string_view name) {
+    constexpr std::size_t kShownMax = 100;
+    return Error(ErrorCode::kModelNotFound,
+                 fmt::format("the model '{}' does not exist; GET /v1/models lists them",
+                             name.substr(0, kShownMax)))
+        .with_param("model");
+}
+
 const ModelConfig* ModelCatalog::find_model(std::string_view name) const {
     return find_named(models, name);
 }

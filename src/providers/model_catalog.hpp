@@ -52,6 +52,9 @@ inline constexpr PriceConfig kSimPrice{150'000, 600'000};
 config::OptionTable<ModelConfig> model_options();
 config::OptionTable<ProviderConfig> provider_options();
 
+/// kModelNotFound, for a name that came from outside and may be of any length.
+Error unknown_model(std::string_view name);
+
 /// Fills in the model `sim` where nothing is configured, and checks what a table cannot: providers
 /// exist, base URLs parse, every model has a price. kInvalidValue or kMissingRequiredParameter.
 Result<void> complete_catalog(ModelCatalog& catalog);

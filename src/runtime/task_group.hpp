@@ -45,9 +45,21 @@ private:
 template <class T>
 awaitable<Result<T>> shielded(TaskGroup& group, std::string_view name, awaitable<Result<T>> work);
 
+/// Runs `work` on `executor` and blocks the calling thread, which is no loop, until it has ended:
+/// for what the start of the process waits for.
+template <class T>
+Result<T> run_blocking(const asio::any_io_executor& executor, std::string_view name,
+                       awaitable<Result<T>> work);
+
 // ---------------------------------------------------------------------------------------------
 
 namespace task_group_detail {
+
+template <class T>
+awaitable<void> keep_result(awaitable<Result<T>> work, std::optional<Result<T>>& out) {
+    auto result = co_await std::move(work);
+    out.emplace(std::move(result));
+}
 
 template <class T>
 struct Shared {
@@ -65,6 +77,17 @@ awaitable<void> run_shielded(std::shared_ptr<Shared<T>> shared, awaitable<Result
 }
 
 }  // namespace task_group_detail
+
+template <class T>
+Result<T> run_blocking(const asio::any_io_executor& executor, std::string_view name,
+                       awaitable<Result<T>> work) {
+    std::optional<Result<T>> out;
+    TaskGroup group;
+    group.spawn(executor, name, task_group_detail::keep_result<T>(std::move(work), out));
+    group.join_blocking();
+    if (out) return *std::move(out);
+    return Error(ErrorCode::kInternalError, "an exception ended '" + std::string(name) + "'");
+}
 
 template <class T>
 awaitable<Result<T>> shielded(TaskGroup& group, std::string_view name, awaitable<Result<T>> work) {

@@ -49,11 +49,13 @@ int bind_value(sqlite3_stmt* statement, int index, const Value& value) {
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
         return sqlite3_bind_int64(statement, index, *number);
     }
-    if (const auto* text = std::get_if<std::string>(&value)) {
-        return sqlite3_bind_text64(statement, index, text->data(), text->size(), SQLITE_TRANSIENT,
-                                   SQLITE_UTF8);
-    }
-    return sqlite3_bind_null(statement, index);
+    if (std::holds_alternative<std::monostate>(value)) return sqlite3_bind_null(statement, index);
+    const auto* own = std::get_if<std::string>(&value);
+    const std::string_view text = own != nullptr ? *own : std::get<std::string_view>(value);
+    // An empty view may have no address, which SQLite would read as NULL. The values outlive the
+    // statement's use, which clears its bindings.
+    return sqlite3_bind_text64(statement, index, text.empty() ? "" : text.data(), text.size(),
+                               SQLITE_STATIC, SQLITE_UTF8);
 }
 
 }  // namespace
@@ -62,10 +64,12 @@ void SqliteConnection::FinalizeStatement::operator()(sqlite3_stmt* statement) co
     sqlite3_finalize(statement);
 }
 
-Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path) {
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path,
+                                                                 const std::string& vfs) {
     sqlite3* handle = nullptr;
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    const int status = sqlite3_open_v2(path.c_str(), &handle, kFlags, nullptr);
+    const int status =
+        sqlite3_open_v2(path.c_str(), &handle, kFlags, vfs.empty() ? nullptr : vfs.c_str());
     std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle));
     if (status != SQLITE_OK) return connection->failed("open " + path);
     sqlite3_busy_timeout(handle, kBusyMillis);
@@ -89,23 +93,45 @@ Error SqliteConnection::failed(std::string_view doing) const {
             fmt::format("cannot {}: {}", doing, sqlite3_errmsg(handle_))};
 }
 
-Result<sqlite3_stmt*> SqliteConnection::prepare(std::string_view sql, const Values& values) {
-    auto found = prepared_.find(sql);
-    if (found == prepared_.end()) {
-        sqlite3_stmt* made = nullptr;
-        const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
-                                              SQLITE_PREPARE_PERSISTENT, &made, nullptr);
-        if (status != SQLITE_OK) return failed(fmt::format("prepare `{}`", sql));
-        found = prepared_.emplace(std::string(sql), nullptr).first;
-        found->second.reset(made);
+Result<SqliteConnection::Prepared*> SqliteConnection::find_or_prepare(std::string_view sql) {
+    // Statements are literals nearly always: one comparison instead of a walk through the map.
+    const auto [last, is_new] = by_address_.try_emplace(sql.data(), nullptr);
+    if (!is_new && last->second->first == sql) return &last->second->second;
+    const auto found = prepared_.find(sql);
+    if (found != prepared_.end()) {
+        last->second = &*found;
+        return &found->second;
     }
-    sqlite3_stmt* statement = found->second.get();
+    sqlite3_stmt* made = nullptr;
+    const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                          SQLITE_PREPARE_PERSISTENT, &made, nullptr);
+    if (status != SQLITE_OK) {
+        by_address_.erase(last);
+        return failed(fmt::format("prepare `{}`", sql));
+    }
+    const auto placed = prepared_.try_emplace(std::string(sql)).first;
+    last->second = &*placed;
+    Prepared& prepared = placed->second;
+    prepared.statement.reset(made);
+    // `$1` is a name to SQLite, numbered by its first use; ask for its place.
+    const int parameters = sqlite3_bind_parameter_count(made);
+    for (int i = 1; i <= parameters; ++i) {
+        const std::string name = fmt::format("${}", i);
+        prepared.places.push_back(sqlite3_bind_parameter_index(made, name.c_str()));
+        QUIRE_ASSERT(prepared.places.back() > 0, "parameters are numbered without a gap");
+    }
+    return &prepared;
+}
+
+Result<sqlite3_stmt*> SqliteConnection::prepare(std::string_view sql, const Values& values) {
+    QUIRE_TRY(Prepared* const prepared, find_or_prepare(sql));
+    QUIRE_ASSERT(values.size() == prepared->places.size(),
+                 "a statement has a parameter for each value");
+    sqlite3_stmt* statement = prepared->statement.get();
     for (std::size_t i = 0; i < values.size(); ++i) {
-        // `$1` is a name to SQLite, numbered by its first use; ask for its place.
-        const std::string name = fmt::format("${}", i + 1);
-        const int index = sqlite3_bind_parameter_index(statement, name.c_str());
-        QUIRE_ASSERT(index > 0, "a statement has a parameter for each value");
-        if (bind_value(statement, index, values[i]) != SQLITE_OK) return failed("bind");
+        if (bind_value(statement, prepared->places[i], values[i]) != SQLITE_OK) {
+            return failed("bind");
+        }
     }
     return statement;
 }

@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -12,10 +14,12 @@ struct sqlite3_stmt;
 namespace quire::storage {
 
 /// SQLite in WAL mode with synchronous=FULL, foreign keys on, five seconds of patience for locks.
-/// Statements are prepared once and kept.
+/// Statements are prepared once and kept. `vfs` names a registered file system; "" is the
+/// machine's.
 class SqliteConnection final : public Connection {
 public:
-    static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path);
+    static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path,
+                                                          const std::string& vfs = "");
     ~SqliteConnection() override;
 
     using Connection::execute;
@@ -35,8 +39,15 @@ private:
     struct FinalizeStatement {
         void operator()(sqlite3_stmt* statement) const;
     };
+    struct Prepared {
+        std::unique_ptr<sqlite3_stmt, FinalizeStatement> statement;
+        std::vector<int> places;  ///< SQLite's number of the parameter `$1`, `$2`, …
+    };
+    Result<Prepared*> find_or_prepare(std::string_view sql);
+
     sqlite3* handle_;
-    std::map<std::string, std::unique_ptr<sqlite3_stmt, FinalizeStatement>, std::less<>> prepared_;
+    std::map<std::string, Prepared, std::less<>> prepared_;
+    std::unordered_map<const char*, decltype(prepared_)::value_type*> by_address_;
 };
 
 }  // namespace quire::storage

@@ -2,6 +2,8 @@
 
 #include "quire/auth/v1/auth_fake.hpp"
 #include "quire/auth/v1/auth_rpc.hpp"
+#include "quire/credits/v1/credits_fake.hpp"
+#include "quire/credits/v1/credits_rpc.hpp"
 #include "quire/prompts/v1/prompts_fake.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
 #include "runtime/http/http_client.hpp"
@@ -54,6 +56,7 @@ public:
             return authenticate(request);
         };
         methods_.add(auth::auth_methods(*auth));
+        methods_.add(credits::credits_methods(*credits));
         methods_.add(prompts::prompts_methods(*prompts));
         http.emplace(gateway::GatewayHttp::Deps{api_, principals_, methods_, clock_, rng_}, config);
         server.emplace(
@@ -115,12 +118,12 @@ public:
     gateway::GatewayConfig config;
     runtime::EventLoops loops{1};
     std::shared_ptr<auth::FakeAuth> auth = std::make_shared<auth::FakeAuth>();
+    std::shared_ptr<credits::FakeCredits> credits = std::make_shared<credits::FakeCredits>();
     std::shared_ptr<prompts::FakePrompts> prompts = std::make_shared<prompts::FakePrompts>();
     std::map<std::string, Result<auth::v1::AuthenticateResponse>> keys;
     std::optional<gateway::GatewayHttp> http;
     std::optional<http::Server> server;
 
-private:
     static auth::v1::AuthenticateResponse principal(const std::vector<std::string>& scopes) {
         auth::v1::AuthenticateResponse response;
         response.mutable_principal()->set_org_id("org_1");
@@ -129,6 +132,8 @@ private:
         for (const std::string& scope : scopes) response.mutable_principal()->add_scopes(scope);
         return response;
     }
+
+private:
     awaitable<Result<auth::v1::AuthenticateResponse>> authenticate(
         const auth::v1::AuthenticateRequest& request) {
         const auto known = keys.find(request.key());
@@ -152,7 +157,7 @@ private:
     SystemClock clock_;
     SeededRng rng_{1};
     gateway::PrincipalCache principals_{auth, clock_, config.key_cache};
-    gateway::GatewayApi api_{{auth, prompts}, config, clock_, principals_};
+    gateway::GatewayApi api_{{auth, credits, prompts}, config, clock_, principals_};
     rpc::MethodRegistry methods_;
     http::Client client_{loops};
     http::Target target_;

@@ -42,7 +42,7 @@ std::string merged_logprobs(const std::vector<std::string>& pieces) {
 
 awaitable<Result<void>> ChatAnswer::write(const common::v1::ChatEvent& event) {
     if (event.has_started()) {
-        steps_ = event.started().steps();
+        started_ = event.started();
     } else if (event.has_delta()) {
         add(event.delta());
     } else {
@@ -77,8 +77,13 @@ void ChatAnswer::add(const common::v1::Delta& delta) {
 awaitable<Result<void>> ChatAnswer::respond(GatewayCall& call, const ChatIdentity& identity) {
     http::Response response;
     response.content_type = "application/json";
-    response.body = body(identity);
-    call.add_headers(response, steps_);
+    response.body = body(identity_of(started_, identity));
+    call.add_headers(response, started_.steps());
+    if (!started_.replay_of().empty()) {
+        add_replay_headers(response);
+    } else if (finished_.has_cost()) {
+        response.headers.emplace_back("x-quire-cost", fmt::to_string(finished_.cost().amount()));
+    }
     co_return co_await call.exchange.respond(std::move(response));
 }
 

@@ -26,7 +26,7 @@ private:
     std::string refusal_;
     std::vector<std::string> logprobs_;  ///< of each piece that has some
     std::map<std::int32_t, common::v1::ToolCall> tool_calls_;
-    google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
+    common::v1::Started started_;
     common::v1::Finished finished_;
 };
 

@@ -1,5 +1,6 @@
 #include "services/gateway/chat_json_writer.hpp"
 
+#include "base/id.hpp"
 #include "runtime/json.hpp"
 
 #include <fmt/format.h>
@@ -46,6 +47,12 @@ void append_tool_call_delta(std::string& out, const common::v1::ToolCallDelta& c
 }
 
 }  // namespace
+
+ChatIdentity identity_of(const common::v1::Started& started, const ChatIdentity& own) {
+    const auto first = ulid_of(started.replay_of(), "req");
+    if (!first) return own;
+    return {"chatcmpl-" + std::string(*first), own.model, started.created_at_us() / 1'000'000};
+}
 
 ChunkWriter::ChunkWriter(const ChatIdentity& identity, bool has_usage)
     : prefix_(fmt::format(R"(data: {{"id":"{}","object":"chat.completion.chunk","created":{},)"

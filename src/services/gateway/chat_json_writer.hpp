@@ -16,6 +16,9 @@ struct ChatIdentity {
     std::int64_t created = 0;  ///< unix seconds
 };
 
+/// The identity of the answer that begins so: the request's own, or that of the one it replays.
+ChatIdentity identity_of(const common::v1::Started& started, const ChatIdentity& own);
+
 /// `data: {…}` of one delta, with its end. `has_usage` puts `"usage":null` beside it, as clients
 /// that asked for usage expect.
 class ChunkWriter {

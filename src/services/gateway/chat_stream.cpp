@@ -20,6 +20,10 @@ awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
 
 awaitable<Result<void>> ChatStream::start(const common::v1::Started& started) {
     http::Response response = head(started.steps());
+    if (!started.replay_of().empty()) {
+        writer_ = ChunkWriter(identity_of(started, identity_), has_usage_);
+        add_replay_headers(response);
+    }
     writer_.append_role(response.body);
     // A keep-alive may have sent the 200 before.
     if (call_.exchange.is_answered()) co_return co_await call_.exchange.write(response.body);

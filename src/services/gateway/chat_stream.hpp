@@ -11,7 +11,7 @@ namespace quire::gateway {
 class ChatStream final : public rpc::Sink<common::v1::ChatEvent> {
 public:
     ChatStream(GatewayCall& call, const ChatIdentity& identity, bool has_usage)
-        : call_(call), writer_(identity, has_usage), has_usage_(has_usage) {}
+        : call_(call), identity_(identity), writer_(identity, has_usage), has_usage_(has_usage) {}
 
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
     /// Sends the 200 and a comment when `interval` passes without anything to say.
@@ -24,6 +24,7 @@ private:
     http::Response head(const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 
     GatewayCall& call_;
+    ChatIdentity identity_;
     ChunkWriter writer_;
     bool has_usage_;
     std::string out_;

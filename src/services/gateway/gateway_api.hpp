@@ -2,6 +2,7 @@
 
 #include "base/rng.hpp"
 #include "quire/auth/v1/auth_port.hpp"
+#include "quire/credits/v1/credits_port.hpp"
 #include "quire/prompts/v1/prompts_port.hpp"
 #include "runtime/http/http_server.hpp"
 #include "runtime/json.hpp"
@@ -24,7 +25,8 @@ struct GatewayCall {
     rpc::CallContext ctx;
     const rpc::Method* method = nullptr;  ///< whose scope is needed
     std::string_view path_parameter;      ///< what `{id}` or `{model…}` stood for, still encoded
-    const json::object* body = nullptr;   ///< null when the route takes none
+    std::string_view raw_body;
+    const json::object* body = nullptr;  ///< null when the route takes none
     SteadyTime began;
     std::chrono::microseconds auth_took{0};
     bool is_authorized = false;
@@ -40,11 +42,15 @@ struct GatewayCall {
                      const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 };
 
+/// Says that a stored answer is given again, and that it costs nothing.
+void add_replay_headers(http::Response& response);
+
 /// Every public operation, one method and one file each, named after its operationId.
 class GatewayApi {
 public:
     struct Ports {
         std::shared_ptr<auth::Auth> auth;
+        std::shared_ptr<credits::Credits> credits;
         std::shared_ptr<prompts::Prompts> prompts;
     };
     GatewayApi(Ports ports, const GatewayConfig& config, const Clock& clock,
@@ -57,6 +63,8 @@ public:
     awaitable<Result<void>> create_key(GatewayCall& call);
     awaitable<Result<void>> list_keys(GatewayCall& call);
     awaitable<Result<void>> revoke_key(GatewayCall& call);
+    awaitable<Result<void>> get_balance(GatewayCall& call);
+    awaitable<Result<void>> list_entries(GatewayCall& call);
 
 private:
     Ports ports_;

@@ -51,6 +51,10 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
     if (error.code() == ErrorCode::kStreamInterrupted && !is_answered) {
         return {ErrorCode::kUpstreamError, error.message()};
     }
+    if (error.code() == ErrorCode::kSettleFailed && !is_answered) {
+        return Error(ErrorCode::kStorageUnavailable, error.message())
+            .with_retry_after(std::chrono::seconds(1));
+    }
     if (error.code() != ErrorCode::kCancelled) return error;
     if (reason == http::CancelReason::kDeadline) {
         return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
@@ -89,6 +93,11 @@ void GatewayCall::add_headers(
                        static_cast<double>(step.duration_us()) / 1e3);
     }
     response.headers.emplace_back("server-timing", std::move(timing));
+}
+
+void add_replay_headers(http::Response& response) {
+    response.headers.emplace_back("x-quire-cost", "0");
+    response.headers.emplace_back("idempotent-replayed", "true");
 }
 
 GatewayHttp::GatewayHttp(Deps deps, const GatewayConfig& config)
@@ -175,6 +184,7 @@ awaitable<Result<void>> GatewayHttp::call_handler(GatewayCall& call, const Route
         if (!typed) co_return typed.error();
         const auto bytes_max = static_cast<std::size_t>(config_.body_bytes_max);
         QUIRE_CO_TRY(const std::string_view text, call.exchange.read_body(bytes_max));
+        call.raw_body = text;
         auto parsed = runtime::parse_json(text, &resource);
         if (!parsed) co_return parsed.error();
         if (!parsed->is_object()) {

@@ -47,6 +47,7 @@ private:
 Result<std::unique_ptr<runtime::Module>> make_gateway(runtime::Wiring& wiring) {
     GatewayApi::Ports ports;
     QUIRE_TRY(ports.auth, wiring.need<auth::Auth>("auth"));
+    QUIRE_TRY(ports.credits, wiring.need<credits::Credits>("credits"));
     QUIRE_TRY(ports.prompts, wiring.need<prompts::Prompts>("prompts"));
     return std::unique_ptr<runtime::Module>(
         std::make_unique<GatewayModule>(wiring, std::move(ports)));

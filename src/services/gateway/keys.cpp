@@ -1,6 +1,6 @@
-#include "runtime/config/values.hpp"
 #include "runtime/http/url.hpp"
 #include "services/gateway/gateway_api.hpp"
+#include "services/gateway/paging.hpp"
 
 #include <fmt/format.h>
 
@@ -64,17 +64,6 @@ json::object key_json(const auth::v1::Key& key) {
     out["created_at"] = time_or_null(key.created_at_us());
     out["expires_at"] = time_or_null(key.expires_at_us());
     return out;
-}
-
-Result<common::v1::PageRequest> read_page(const http::RequestHead& head) {
-    common::v1::PageRequest page;
-    page.set_after(http::query_value(head.query, "after").value_or(""));
-    const auto limit = http::query_value(head.query, "limit");
-    if (!limit) return page;
-    const auto number = config::parse_integer(*limit);
-    if (!number || *number < 1 || *number > 1000) return bad("limit", "1 to 1000");
-    page.set_limit(static_cast<std::int32_t>(*number));
-    return page;
 }
 
 }  // namespace

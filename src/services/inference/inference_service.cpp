@@ -2,15 +2,7 @@
 
 #include "services/inference/generation.hpp"
 
-#include <fmt/format.h>
-
 namespace quire::inference {
-namespace {
-
-/// A name that does not exist comes from outside and may be of any length.
-constexpr std::size_t kShownNameMax = 100;
-
-}  // namespace
 
 InferenceService::InferenceService(InferenceConfig config, std::vector<ServedModel> models,
                                    const Clock& clock, Rng& rng)
@@ -25,10 +17,7 @@ awaitable<Result<void>> InferenceService::generate(const rpc::CallContext& ctx,
                                                    rpc::Sink<common::v1::ChatEvent>& sink) {
     const ServedModel* model = find(request.request().model());
     if (model == nullptr) {
-        co_return Error(ErrorCode::kModelNotFound,
-                        fmt::format("the model '{}' does not exist; GET /v1/models lists them",
-                                    request.request().model().substr(0, kShownNameMax)))
-            .with_param("model");
+        co_return providers::unknown_model(request.request().model());
     }
     const SteadyTime began = clock_.steady();
     auto place = co_await model->queue->enter(config_.queue_wait);

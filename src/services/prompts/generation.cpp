@@ -1,41 +1,210 @@
 #include "services/prompts/generation.hpp"
 
-#include "services/prompts/usage_estimate.hpp"
+#include "services/prompts/admission.hpp"
+#include "services/prompts/answer_record.hpp"
+#include "services/prompts/meter.hpp"
+#include "services/prompts/reviewed_output.hpp"
+
+#include <fmt/format.h>
 
 namespace quire::prompts {
 namespace {
 
 using common::v1::ChatEvent;
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
 
-/// Passes events on, counts what was produced, and completes an end that came without usage.
-class CountedStream final : public rpc::Sink<ChatEvent> {
+/// Where the answer leaves for the caller: adds the steps taken here to the first event, and
+/// records the answer when it may be asked for again.
+class Delivery final : public rpc::Sink<ChatEvent> {
 public:
-    CountedStream(const common::v1::ChatRequest& request, rpc::Sink<ChatEvent>& sink)
-        : estimate_(request), sink_(sink) {}
+    Delivery(rpc::Sink<ChatEvent>& sink, Timestamp created_at, bool is_recorded)
+        : sink_(sink), created_at_(created_at) {
+        if (is_recorded) record_.emplace();
+    }
+    void add_step(std::string_view name, SteadyTime origin, SteadyTime from, SteadyTime to) {
+        auto& step = *steps_.Add();
+        step.set_name(std::string(name));
+        step.set_start_us(duration_cast<microseconds>(from - origin).count());
+        step.set_duration_us(duration_cast<microseconds>(to - from).count());
+    }
+    const std::optional<AnswerRecord>& record() const { return record_; }
 
     awaitable<Result<void>> write(const ChatEvent& event) override {
-        if (event.has_delta()) estimate_.add(event.delta());
-        if (!event.has_finished() || event.finished().has_usage()) {
+        if (!event.has_started()) {
+            if (record_) record_->add(event);
             co_return co_await sink_.write(event);
         }
-        ChatEvent completed = event;
-        *completed.mutable_finished()->mutable_usage() = estimate_.usage();
-        co_return co_await sink_.write(completed);
+        ChatEvent started = event;
+        started.mutable_started()->set_created_at_us(created_at_.micros);
+        started.mutable_started()->mutable_steps()->MergeFrom(steps_);
+        if (record_) record_->add(started);
+        co_return co_await sink_.write(started);
     }
+    awaitable<Result<void>> finish(ChatEvent event) { co_return co_await sink_.write(event); }
 
 private:
-    UsageEstimate estimate_;
     rpc::Sink<ChatEvent>& sink_;
+    Timestamp created_at_;
+    std::optional<AnswerRecord> record_;
+    google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
 };
+
+/// How a request that upstream produced something for is told to have ended.
+std::string_view status_of(const Error& error) {
+    return error.code() == ErrorCode::kCancelled ? "cancelled" : "failed";
+}
+
+class Generation {
+public:
+    Generation(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
+               rpc::Sink<ChatEvent>& sink)
+        : deps_(deps),
+          ctx_(ctx),
+          call_(call),
+          sink_(sink),
+          delivery_(sink, deps.clock.now(), !ctx.idempotency_key.empty()),
+          reviewed_(delivery_),
+          meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
+          began_(deps.clock.steady()) {}
+
+    awaitable<Result<void>> run();
+
+private:
+    awaitable<Result<credits::v1::AdmitResponse>> admit();
+    awaitable<Result<void>> answer_again(const std::string& request_id);
+    awaitable<Result<void>> review_input(common::v1::ChatRequest& request);
+    awaitable<Result<void>> conclude(Hold& hold, Result<void> generated);
+    awaitable<Result<void>> conclude_broken(Hold& hold, Error error);
+    awaitable<Result<void>> conclude_whole(Hold& hold, std::string_view status,
+                                           std::string finish_reason);
+    awaitable<Result<common::v1::Cost>> settle(Hold& hold, const common::v1::Finished& finished,
+                                               std::string_view status);
+
+    const GenerationDeps& deps_;
+    const rpc::CallContext& ctx_;
+    const v1::ChatCall& call_;
+    rpc::Sink<ChatEvent>& sink_;
+    // The answer's way: upstream -> meter -> review -> delivery -> caller.
+    Delivery delivery_;
+    ReviewedOutput reviewed_;
+    Meter meter_;
+    SteadyTime began_;
+};
+
+awaitable<Result<void>> Generation::run() {
+    QUIRE_CO_TRY(const auto admitted, admit());
+    if (admitted.outcome() == credits::v1::AdmitResponse::COMPLETED) {
+        co_return co_await answer_again(admitted.first_request_id());
+    }
+    const auto executor = co_await asio::this_coro::executor;
+    Hold hold(deps_.settlements, executor, ctx_.request_id);
+    inference::v1::GenerateRequest request;
+    Result<void> done = co_await review_input(*request.mutable_request());
+    limit_output(*request.mutable_request(), admitted.output_tokens_granted());
+    if (done) done = co_await deps_.inference->generate(ctx_, request, meter_);
+    if (done) done = co_await reviewed_.finish();
+    co_return co_await conclude(hold, std::move(done));
+}
+
+awaitable<Result<credits::v1::AdmitResponse>> Generation::admit() {
+    const auto request = admission_of(ctx_, call_, deps_.owner, began_);
+    auto admitted = co_await deps_.credits->admit(ctx_, request);
+    delivery_.add_step("admit", began_, began_, deps_.clock.steady());
+    // Cancelled on the way, the hold may have been made all the same.
+    if (!admitted && admitted.error().code() == ErrorCode::kCancelled) {
+        const auto executor = co_await asio::this_coro::executor;
+        deps_.settlements.release_soon(executor, ctx_.request_id);
+    }
+    co_return admitted;
+}
+
+/// The first request with this idempotency key is over: its answer again, or why there is none.
+awaitable<Result<void>> Generation::answer_again(const std::string& request_id) {
+    QUIRE_CO_TRY(const auto answer, deps_.journal.find_answer(ctx_, request_id));
+    if (!answer) {
+        co_return Error(ErrorCode::kAlreadyCompleted,
+                        fmt::format("the first request with this Idempotency-Key, {}, ended "
+                                    "without a whole answer; take a new key",
+                                    request_id))
+            .with_detail("request_id", request_id);
+    }
+    co_return co_await replay(*answer, request_id, sink_);
+}
+
+/// Leaves in `request` what may be sent upstream.
+awaitable<Result<void>> Generation::review_input(common::v1::ChatRequest& request) {
+    const SteadyTime from = deps_.clock.steady();
+    review::v1::ReviewInputRequest input;
+    *input.mutable_request() = call_.request();
+    QUIRE_CO_TRY(auto reviewed, deps_.review->review_input(ctx_, input));
+    request.Swap(reviewed.has_request() ? reviewed.mutable_request() : input.mutable_request());
+    delivery_.add_step("review.input", began_, from, deps_.clock.steady());
+    if (!reviewed.has_output_rules()) co_return Result<void>();
+    co_return co_await reviewed_.open(*deps_.review, ctx_);
+}
+
+awaitable<Result<void>> Generation::conclude(Hold& hold, Result<void> generated) {
+    if (reviewed_.is_blocked()) {
+        ignore(generated, "it says that the answer was blocked, which ends it like any other");
+        co_return co_await conclude_whole(hold, "blocked", "content_filter");
+    }
+    if (!generated) co_return co_await conclude_broken(hold, generated.error());
+    co_return co_await conclude_whole(hold, "completed", meter_.finish_reason());
+}
+
+/// What upstream had produced is paid for; nothing produced, nothing charged.
+awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
+    if (!meter_.has_content()) {
+        const auto released = co_await hold.release();
+        ignore(released, "logged; what stays open expires");
+        co_return error;
+    }
+    common::v1::Finished finished;
+    *finished.mutable_usage() = meter_.usage();
+    const auto settled = co_await settle(hold, finished, status_of(error));
+    ignore(settled, "logged; it is tried again, and the caller's error is the older one");
+    co_return error;
+}
+
+/// The end is told once it is paid for.
+awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view status,
+                                                   std::string finish_reason) {
+    ChatEvent event;
+    auto& finished = *event.mutable_finished();
+    finished.set_finish_reason(std::move(finish_reason));
+    *finished.mutable_usage() = meter_.usage();
+    const auto cost = co_await settle(hold, finished, status);
+    if (!cost) co_return cost.error();
+    *finished.mutable_cost() = *cost;
+    co_return co_await delivery_.finish(std::move(event));
+}
+
+awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
+                                                       const common::v1::Finished& finished,
+                                                       std::string_view status) {
+    auto request = meter_.settlement(finished.usage(), status, finished.finish_reason());
+    const bool is_whole = !finished.finish_reason().empty();
+    if (delivery_.record() && is_whole) {
+        const auto answer = delivery_.record()->finish(finished);
+        if (answer) {
+            const auto kept = co_await deps_.journal.put_outcome(ctx_, request, *answer);
+            ignore(kept, "without it a repeat is told that there is no answer");
+        }
+    }
+    auto settled = co_await hold.settle(request, ctx_.trace);
+    if (settled || settled.error().code() != ErrorCode::kInvalidValue) co_return settled;
+    // The provider's count makes no sense: a part greater than the whole, or beyond any price.
+    *request.mutable_usage() = meter_.estimated_usage();
+    co_return co_await hold.settle(std::move(request), ctx_.trace);
+}
 
 }  // namespace
 
-awaitable<Result<void>> run_generation(const GenerationPorts& ports, const rpc::CallContext& ctx,
+awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::CallContext& ctx,
                                        const v1::ChatCall& call, rpc::Sink<ChatEvent>& sink) {
-    inference::v1::GenerateRequest request;
-    *request.mutable_request() = call.request();
-    CountedStream counted(call.request(), sink);
-    co_return co_await ports.inference->generate(ctx, request, counted);
+    Generation generation(deps, ctx, call, sink);
+    co_return co_await generation.run();
 }
 
 }  // namespace quire::prompts

@@ -1,16 +1,66 @@
 #include "services/prompts/prompts_module.hpp"
 
+#include "base/id.hpp"
+#include "prompts_migrations.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
 #include "services/prompts/prompts_service.hpp"
+#include "services/prompts/recovery.hpp"
 
 namespace quire::prompts {
+namespace {
+
+class PromptsModule final : public runtime::Module {
+public:
+    PromptsModule(runtime::Wiring& wiring, std::unique_ptr<storage::Database> database,
+                  std::shared_ptr<credits::Credits> credits)
+        : loops_(wiring.loops()),
+          database_(std::move(database)),
+          journal_(*database_, wiring.loops(), wiring.clock()),
+          settlements_(std::move(credits), journal_) {}
+
+    Result<void> build(runtime::Wiring& wiring) {
+        GenerationDeps deps{nullptr, nullptr, nullptr, settlements_, journal_, wiring.clock(), ""};
+        QUIRE_TRY(deps.credits, wiring.need<credits::Credits>("credits"));
+        QUIRE_TRY(deps.review, wiring.need<review::Review>("review"));
+        QUIRE_TRY(deps.inference, wiring.need<inference::Inference>("inference"));
+        deps.owner = "prompts@" + make_ulid(wiring.clock().now(), wiring.rng());
+        service_ = std::make_shared<PromptsService>(std::move(deps));
+        wiring.provide<Prompts>(service_, prompts_methods(*service_));
+        return {};
+    }
+
+    /// The folder is this process's alone, so whoever made the holds that are open is dead.
+    Result<void> start() override {
+        const auto recovered = runtime::run_blocking<void>(
+            loops_.loop(0).get_executor(), "recovery", recover_holds(service_->deps()));
+        if (!recovered) return Error(recovered.error()).in("recovery of open requests");
+        return {};
+    }
+    void stop() override {
+        settlements_.stop();
+        journal_.stop();
+    }
+
+private:
+    runtime::EventLoops& loops_;
+    std::unique_ptr<storage::Database> database_;
+    Journal journal_;
+    Settlements settlements_;
+    std::shared_ptr<PromptsService> service_;
+};
+
+}  // namespace
 
 Result<std::unique_ptr<runtime::Module>> make_prompts(runtime::Wiring& wiring) {
-    GenerationPorts ports;
-    QUIRE_TRY(ports.inference, wiring.need<inference::Inference>("inference"));
-    auto service = std::make_shared<PromptsService>(std::move(ports));
-    wiring.provide<Prompts>(service, prompts_methods(*service));
-    return std::make_unique<runtime::Module>();
+    const std::string path = wiring.data() / "prompts.db";
+    QUIRE_TRY(auto database, storage::Database::open_sqlite(path, storage::PoolSizes()));
+    const auto migrated = storage::migrate(database->writer(), kMigrations, path, wiring.clock());
+    if (!migrated) return migrated.error();
+    QUIRE_TRY(auto credits, wiring.need<credits::Credits>("credits"));
+    auto module = std::make_unique<PromptsModule>(wiring, std::move(database), std::move(credits));
+    const auto built = module->build(wiring);
+    if (!built) return built.error();
+    return std::unique_ptr<runtime::Module>(std::move(module));
 }
 
 }  // namespace quire::prompts

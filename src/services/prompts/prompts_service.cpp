@@ -4,14 +4,14 @@ namespace quire::prompts {
 
 awaitable<Result<void>> PromptsService::chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
                                              rpc::Sink<common::v1::ChatEvent>& sink) {
-    auto done = co_await run_generation(ports_, ctx, call, sink);
+    auto done = co_await run_generation(deps_, ctx, call, sink);
     co_return done;
 }
 
 awaitable<Result<v1::ListModelsResponse>> PromptsService::list_models(
     const rpc::CallContext& ctx, const v1::ListModelsRequest& /*request*/) {
     const inference::v1::ListModelsRequest all;
-    QUIRE_CO_TRY(const auto models, ports_.inference->list_models(ctx, all));
+    QUIRE_CO_TRY(const auto models, deps_.inference->list_models(ctx, all));
     v1::ListModelsResponse response;
     for (const auto& model : models.models()) {
         auto& out = *response.add_models();

@@ -4,18 +4,20 @@
 
 namespace quire::prompts {
 
-/// The port's implementation. Safe from several loops: it holds nothing but ports.
+/// The port's implementation. Safe from several loops: what it shares locks itself.
 class PromptsService final : public Prompts {
 public:
-    explicit PromptsService(GenerationPorts ports) : ports_(std::move(ports)) {}
+    explicit PromptsService(GenerationDeps deps) : deps_(std::move(deps)) {}
 
     awaitable<Result<void>> chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
                                  rpc::Sink<common::v1::ChatEvent>& sink) override;
     awaitable<Result<v1::ListModelsResponse>> list_models(
         const rpc::CallContext& ctx, const v1::ListModelsRequest& request) override;
 
+    const GenerationDeps& deps() const { return deps_; }
+
 private:
-    GenerationPorts ports_;
+    GenerationDeps deps_;
 };
 
 }  // namespace quire::prompts

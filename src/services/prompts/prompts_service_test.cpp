@@ -1,9 +1,9 @@
 #include "services/prompts/prompts_service.hpp"
 
-#include "quire/inference/v1/inference_fake.hpp"
 #include "tests/support/chat_events.hpp"
-#include "tests/support/run_coroutine.hpp"
+#include "tests/support/prompts_under_test.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace quire::prompts {
@@ -40,44 +40,175 @@ awaitable<Result<void>> play(Play& play, const rpc::CallContext& ctx,
 class PromptsServiceTest : public testing::Test {
 protected:
     PromptsServiceTest() {
-        inference_->on_generate =
+        under_.inference->on_generate =
             [this](const rpc::CallContext& ctx, const inference::v1::GenerateRequest& request,
                    rpc::Sink<ChatEvent>& sink) { return play(play_, ctx, request, sink); };
         call_.mutable_request()->set_model("writer");
         call_.mutable_request()->add_messages()->add_parts()->set_text("12345678");
         call_.mutable_request()->set_extra_json(R"({"top_k":1})");
-        ctx_.request_id = "req_1";
+        ctx_.request_id = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     }
-    Result<void> chat() { return test::run(service_.chat(ctx_, call_, events_)); }
+    Result<void> chat() { return test::run(under_.service.chat(ctx_, call_, events_)); }
+    /// What was booked: the status and the tokens of each settlement, "void" for a release.
+    Words booked() const {
+        Words words;
+        for (const auto& settle : under_.settled) {
+            words.push_back(fmt::format(
+                "{} {}+{}{}", settle.outcome().status(), settle.usage().input_tokens(),
+                settle.usage().output_tokens(), settle.usage().estimated() ? " estimated" : ""));
+        }
+        for (std::size_t i = 0; i < under_.voided.size(); ++i) words.emplace_back("void");
+        return words;
+    }
 
-    std::shared_ptr<inference::FakeInference> inference_ =
-        std::make_shared<inference::FakeInference>();
-    PromptsService service_{GenerationPorts{inference_}};
+    test::PromptsUnderTest under_;
     Play play_;
     v1::ChatCall call_;
     rpc::CallContext ctx_;
     test::ChatEvents events_;
 };
 
-TEST_F(PromptsServiceTest, PassesTheRequestAndItsContextOnUnchanged) {
+TEST_F(PromptsServiceTest, PassesTheRequestOnWithTheOutputThatWasAdmitted) {
+    play_.events = {started_event(), finished_event()};
+
     ASSERT_TRUE(chat());
 
-    EXPECT_EQ(play_.asked, call_.request().ShortDebugString());
+    common::v1::ChatRequest limited = call_.request();
+    limited.set_max_tokens(100);
+    EXPECT_EQ(play_.asked, limited.ShortDebugString());
     EXPECT_EQ(play_.ctx, &ctx_);
-    EXPECT_EQ(inference_->generate_calls, 1);
+    EXPECT_EQ(under_.inference->generate_calls, 1);
 }
 
-TEST_F(PromptsServiceTest, PassesEveryEventOnUnchangedAndInOrder) {
+TEST_F(PromptsServiceTest, LimitsTheFieldThatTheClientUsed) {
+    call_.mutable_request()->set_max_completion_tokens(5000);
+    play_.events = {started_event(), finished_event()};
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(under_.admitted.front().output_tokens_wanted(), 5000);
+    EXPECT_NE(play_.asked.find("max_completion_tokens: 100"), std::string::npos) << play_.asked;
+    EXPECT_EQ(play_.asked.find("max_tokens"), std::string::npos) << play_.asked;
+}
+
+TEST_F(PromptsServiceTest, PassesPiecesOnUnchangedAndInOrder) {
     ChatEvent finished = finished_event("length");
     finished.mutable_finished()->mutable_usage()->set_output_tokens(0);
     play_.events = {started_event(), text_event("a"), text_event(""), text_event("b"), finished};
 
     ASSERT_TRUE(chat());
 
-    ASSERT_EQ(events_.all.size(), play_.events.size());
-    for (std::size_t i = 0; i < events_.all.size(); ++i) {
-        EXPECT_EQ(events_.all[i].ShortDebugString(), play_.events[i].ShortDebugString());
-    }
+    EXPECT_EQ(events_.words, (Words{"started", "a", "", "b", "finished:length"}));
+    EXPECT_EQ(events_.all.back().finished().cost().amount(), 7);
+    EXPECT_EQ(booked(), (Words{"completed 0+0"}));
+}
+
+TEST_F(PromptsServiceTest, AsksForTheMostThatTheRequestCanCost) {
+    call_.mutable_request()->set_tools_json("[1]");
+    play_.events = {started_event(), finished_event()};
+    ctx_.deadline = under_.clock.steady() + 60s;
+
+    ASSERT_TRUE(chat());
+
+    const auto& admit = under_.admitted.front();
+    EXPECT_EQ(admit.input_tokens_bound(), 8 + 3 + 16);
+    EXPECT_EQ(admit.output_tokens_wanted(), 0);
+    EXPECT_EQ(admit.ttl_us(), 660'000'000);
+    EXPECT_EQ(admit.owner(), "me");
+}
+
+TEST_F(PromptsServiceTest, OnlyTheContextBoundsWhatIsNotText) {
+    call_.mutable_request()->mutable_messages(0)->add_parts()->set_raw_json("{}");
+    play_.events = {started_event(), finished_event()};
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(under_.admitted.front().input_tokens_bound(), INT64_MAX);
+}
+
+TEST_F(PromptsServiceTest, NothingIsSentUpstreamWithoutAHold) {
+    under_.admit_refusal = Error(ErrorCode::kInsufficientQuota, "poor");
+
+    const auto ended = chat();
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kInsufficientQuota);
+    EXPECT_EQ(under_.inference->generate_calls, 0);
+    EXPECT_EQ(booked(), Words{});
+}
+
+TEST_F(PromptsServiceTest, NothingProducedIsNothingCharged) {
+    play_.end = Error(ErrorCode::kUpstreamError, "refused");
+
+    EXPECT_FALSE(chat());
+
+    EXPECT_EQ(booked(), (Words{"void"}));
+}
+
+TEST_F(PromptsServiceTest, WhatCameBeforeABreakIsPaidFor) {
+    play_.events = {started_event(), text_event("a"), text_event("b")};
+    play_.end = Error(ErrorCode::kStreamInterrupted, "cut");
+
+    EXPECT_FALSE(chat());
+
+    EXPECT_EQ(booked(), (Words{"failed 6+2 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, WhatCameBeforeTheClientLeftIsPaidFor) {
+    play_.events = {started_event(), text_event("a")};
+    play_.end = cancelled_error();
+
+    EXPECT_FALSE(chat());
+
+    EXPECT_EQ(booked(), (Words{"cancelled 6+1 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, TheEndIsNotToldBeforeItIsPaidFor) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    under_.settle_refusal = Error(ErrorCode::kStorageUnavailable, "disk full");
+
+    const auto ended = chat();
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
+    EXPECT_EQ(events_.words, (Words{"started", "a"}));
+}
+
+TEST_F(PromptsServiceTest, SettlesByItsOwnCountWhenTheProvidersMakesNoSense) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    play_.events.back().mutable_finished()->mutable_usage()->set_input_tokens(INT64_MAX);
+    under_.settle_refusal = Error(ErrorCode::kInvalidValue, "absurd");
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, ARepeatGetsTheStoredAnswerFree) {
+    ctx_.idempotency_key = "k";
+    play_.events = {started_event(), text_event("a"), text_event("b"), finished_event()};
+    ASSERT_TRUE(chat());
+    events_ = {};
+    under_.admission.set_outcome(credits::v1::AdmitResponse::COMPLETED);
+    under_.admission.set_first_request_id(ctx_.request_id);
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(events_.words, (Words{"started", "ab", "finished:stop"}));
+    EXPECT_EQ(events_.all.front().started().replay_of(), ctx_.request_id);
+    EXPECT_FALSE(events_.all.back().finished().has_cost());
+    EXPECT_EQ(booked(), (Words{"completed 6+2 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, ARepeatOfWhatBrokeOffIsToldSo) {
+    under_.admission.set_outcome(credits::v1::AdmitResponse::COMPLETED);
+    under_.admission.set_first_request_id("req_other");
+
+    const auto ended = chat();
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kAlreadyCompleted);
+    EXPECT_EQ(ended.error().detail("request_id"), "req_other");
 }
 
 TEST_F(PromptsServiceTest, GuessesTheUsageThatNeverCame) {
@@ -124,8 +255,8 @@ TEST_F(PromptsServiceTest, TheReadersRefusalReachesInference) {
 }
 
 TEST_F(PromptsServiceTest, ListsTheModelsOfInferenceInTheirOrder) {
-    inference_->on_list_models = [](const rpc::CallContext&,
-                                    const inference::v1::ListModelsRequest&)
+    under_.inference->on_list_models = [](const rpc::CallContext&,
+                                          const inference::v1::ListModelsRequest&)
         -> awaitable<Result<inference::v1::ListModelsResponse>> {
         inference::v1::ListModelsResponse response;
         for (const char* name : {"b", "a"}) {
@@ -138,7 +269,7 @@ TEST_F(PromptsServiceTest, ListsTheModelsOfInferenceInTheirOrder) {
     };
     const v1::ListModelsRequest all;
 
-    const auto listed = test::run(service_.list_models(ctx_, all));
+    const auto listed = test::run(under_.service.list_models(ctx_, all));
 
     ASSERT_TRUE(listed);
     ASSERT_EQ(listed->models_size(), 2);
@@ -151,7 +282,7 @@ TEST_F(PromptsServiceTest, ListsTheModelsOfInferenceInTheirOrder) {
 TEST_F(PromptsServiceTest, PassesOnWhyThereIsNoList) {
     const v1::ListModelsRequest all;
 
-    const auto listed = test::run(service_.list_models(ctx_, all));
+    const auto listed = test::run(under_.service.list_models(ctx_, all));
 
     ASSERT_FALSE(listed);
     EXPECT_EQ(listed.error().code(), ErrorCode::kInternalError);

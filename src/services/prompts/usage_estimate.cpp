@@ -36,10 +36,14 @@ void UsageEstimate::add(const common::v1::Delta& delta) {
     output_bytes_ += static_cast<std::int64_t>(bytes);
 }
 
+std::int64_t UsageEstimate::output_tokens() const {
+    return std::max(deltas_, tokens_of(output_bytes_));
+}
+
 common::v1::Usage UsageEstimate::usage() const {
     common::v1::Usage usage;
     usage.set_input_tokens(input_tokens_);
-    usage.set_output_tokens(std::max(deltas_, tokens_of(output_bytes_)));
+    usage.set_output_tokens(output_tokens());
     usage.set_estimated(true);
     return usage;
 }

@@ -14,6 +14,7 @@ public:
     explicit UsageEstimate(const common::v1::ChatRequest& request);
 
     void add(const common::v1::Delta& delta);
+    std::int64_t output_tokens() const;
     common::v1::Usage usage() const;
 
 private:

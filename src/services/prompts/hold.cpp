@@ -1,0 +1,153 @@
+#include "services/prompts/hold.hpp"
+
+#include "runtime/log.hpp"
+#include "runtime/metrics.hpp"
+
+namespace quire::prompts {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{200};
+constexpr milliseconds kLongestPause{5'000};
+/// With the pauses above about an hour: longer than a hold of usual length lives.
+constexpr int kRetriesMax = 720;
+
+/// The ledger cannot be reached or written; the same settlement may work later.
+bool may_work_later(const Error& error) {
+    return error.code() == ErrorCode::kStorageUnavailable ||
+           error.code() == ErrorCode::kCreditsUnavailable || error.code() == ErrorCode::kOverloaded;
+}
+
+void count_failed() {
+    static auto& counter =
+        runtime::counter_family("quire_settle_failed_total",
+                                "Requests whose settlement could not be made durable at once.")
+            .Add({});
+    counter.Increment();
+}
+
+}  // namespace
+
+awaitable<Result<common::v1::Cost>> Settlements::settle(credits::v1::SettleRequest request,
+                                                        runtime::TraceContext trace) {
+    auto once = settle_once(request, trace);
+    auto settled = co_await runtime::shielded<common::v1::Cost>(tasks_, "settle", std::move(once));
+    co_return settled;
+}
+
+awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::SettleRequest request,
+                                                             runtime::TraceContext trace) {
+    rpc::CallContext ctx;
+    ctx.request_id = request.request_id();
+    ctx.trace = trace;
+    auto settled = co_await credits_->settle(ctx, request);
+    if (settled) {
+        journal_.forget(request.request_id());
+        co_return settled->cost();
+    }
+    const Error error = settled.error();
+    QUIRE_LOG(error, "a request was not settled", {"request_id", request.request_id()},
+              {"code", error.name()}, {"why", error.message()});
+    if (!may_work_later(error)) co_return error;
+    count_failed();
+    journal_.checkpoint(request);  // the next start settles it, should this process end first
+    const auto executor = co_await asio::this_coro::executor;
+    retries_.spawn(executor, "settle later", settle_later(std::move(request), std::move(trace)));
+    co_return Error(ErrorCode::kSettleFailed,
+                    "the answer's cost could not be booked yet, so the answer is not complete");
+}
+
+template <class Ask>
+awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
+    milliseconds pause = kFirstPause;
+    for (int tries = 0; tries < kRetriesMax; ++tries) {
+        const auto slept = co_await runtime::sleep_for(pause);
+        if (!slept) co_return;
+        const Result<void> asked = co_await ask();
+        if (asked || !may_work_later(asked.error())) {
+            journal_.forget(request_id);
+            QUIRE_LOG(info, "a hold was resolved late", {"request_id", request_id},
+                      {"code", asked ? "ok" : asked.error().name()});
+            co_return;
+        }
+        pause = std::min(2 * pause, kLongestPause);
+    }
+}
+
+awaitable<void> Settlements::settle_later(credits::v1::SettleRequest request,
+                                          runtime::TraceContext trace) {
+    rpc::CallContext ctx;
+    ctx.request_id = request.request_id();
+    ctx.trace = trace;
+    auto ask = [&]() -> awaitable<Result<void>> {
+        const auto settled = co_await credits_->settle(ctx, request);
+        if (!settled) co_return settled.error();
+        co_return Result<void>();
+    };
+    co_await retry(request.request_id(), ask);
+}
+
+awaitable<void> Settlements::release_later(std::string request_id) {
+    const rpc::CallContext ctx;
+    credits::v1::VoidHoldRequest request;
+    request.set_request_id(request_id);
+    auto ask = [&]() -> awaitable<Result<void>> {
+        const auto released = co_await credits_->void_hold(ctx, request);
+        if (!released) co_return released.error();
+        co_return Result<void>();
+    };
+    co_await retry(request_id, ask);
+}
+
+awaitable<Result<void>> Settlements::release(std::string request_id) {
+    auto once = release_once(std::move(request_id));
+    auto released = co_await runtime::shielded<void>(tasks_, "release", std::move(once));
+    co_return released;
+}
+
+awaitable<Result<void>> Settlements::release_once(std::string request_id) {
+    const rpc::CallContext ctx;
+    credits::v1::VoidHoldRequest request;
+    request.set_request_id(request_id);
+    const auto released = co_await credits_->void_hold(ctx, request);
+    journal_.forget(request_id);
+    if (released) co_return Result<void>();
+    QUIRE_LOG(warn, "a hold was not released", {"request_id", request_id},
+              {"code", released.error().name()}, {"why", released.error().message()});
+    if (may_work_later(released.error())) {
+        const auto executor = co_await asio::this_coro::executor;
+        retries_.spawn(executor, "release later", release_later(request_id));
+    }
+    co_return released.error();
+}
+
+void Settlements::release_soon(const asio::any_io_executor& executor, std::string request_id) {
+    tasks_.spawn(executor, "release", release_unheard(std::move(request_id)));
+}
+
+awaitable<void> Settlements::release_unheard(std::string request_id) {
+    const auto released = co_await release_once(std::move(request_id));
+    ignore(released, "release_once has logged it");
+}
+
+awaitable<Result<common::v1::Cost>> Hold::settle(credits::v1::SettleRequest request,
+                                                 runtime::TraceContext trace) {
+    is_open_ = false;
+    auto settled = co_await settlements_.settle(std::move(request), std::move(trace));
+    co_return settled;
+}
+
+awaitable<Result<void>> Hold::release() {
+    is_open_ = false;
+    auto released = co_await settlements_.release(request_id_);
+    co_return released;
+}
+
+void Settlements::stop() {
+    tasks_.join_blocking();
+    retries_.cancel();
+    retries_.join_blocking();
+}
+
+}  // namespace quire::prompts

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "quire/credits/v1/credits_port.hpp"
+#include "runtime/event_loops.hpp"
+#include "runtime/task_group.hpp"
+#include "services/prompts/journal.hpp"
+
+#include <memory>
+#include <string>
+
+namespace quire::prompts {
+
+/// What settling needs beside a request: it goes on when the request's coroutine is gone.
+class Settlements {
+public:
+    Settlements(std::shared_ptr<credits::Credits> credits, Journal& journal)
+        : credits_(std::move(credits)), journal_(journal) {}
+
+    /// Settles, shielded from the caller's leaving (who then gets kCancelled at once). Where the
+    /// ledger cannot be written this answers kSettleFailed, and goes on trying in the background.
+    awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
+                                               runtime::TraceContext trace);
+    /// Voids, shielded likewise, and tried again likewise.
+    awaitable<Result<void>> release(std::string request_id);
+    /// The same without waiting.
+    void release_soon(const asio::any_io_executor& executor, std::string request_id);
+
+    /// Waits for what settles, gives up what only retries.
+    void stop();
+
+private:
+    awaitable<Result<common::v1::Cost>> settle_once(credits::v1::SettleRequest request,
+                                                    runtime::TraceContext trace);
+    awaitable<void> settle_later(credits::v1::SettleRequest request, runtime::TraceContext trace);
+    awaitable<Result<void>> release_once(std::string request_id);
+    awaitable<void> release_later(std::string request_id);
+    /// Asks the ledger until it can answer. Anything but an answer of it: given up.
+    template <class Ask>
+    awaitable<void> retry(std::string request_id, Ask ask);
+    awaitable<void> release_unheard(std::string request_id);
+
+    std::shared_ptr<credits::Credits> credits_;
+    Journal& journal_;
+    runtime::TaskGroup tasks_;
+    runtime::TaskGroup retries_;
+};
+
+/// A hold that is open: it is settled or released exactly once, at the latest, as unused, by the
+/// destructor. Lives in the coroutine of its request.
+class Hold {
+public:
+    Hold(Settlements& settlements, asio::any_io_executor executor, std::string request_id)
+        : settlements_(settlements),
+          executor_(std::move(executor)),
+          request_id_(std::move(request_id)) {}
+    ~Hold() {
+        if (is_open_) settlements_.release_soon(executor_, request_id_);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+    /// See Settlements.
+    awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
+                                               runtime::TraceContext trace);
+    awaitable<Result<void>> release();
+
+private:
+    Settlements& settlements_;
+    asio::any_io_executor executor_;
+    std::string request_id_;
+    bool is_open_ = true;
+};
+
+}  // namespace quire::prompts

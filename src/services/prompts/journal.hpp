@@ -1,0 +1,79 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "quire/credits/v1/credits.pb.h"
+#include "quire/prompts/v1/prompts.pb.h"
+#include "runtime/event_loops.hpp"
+#include "runtime/rpc/call_context.hpp"
+#include "runtime/task_group.hpp"
+#include "storage/database.hpp"
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace quire::prompts {
+
+/// What must survive a crash of the requests that run: how far each has come, and the answers of
+/// those with an idempotency key. Safe from several loops.
+///
+/// Checkpoints are gathered and written together a little later, off the path of the request; a
+/// crash may lose the last of them, and then the customer is charged less.
+class Journal {
+public:
+    Journal(storage::Database& database, runtime::EventLoops& loops, const Clock& clock)
+        : database_(database), loops_(loops), clock_(clock) {}
+
+    /// How the request would be settled if the process died now. Returns at once.
+    void checkpoint(const credits::v1::SettleRequest& so_far);
+    /// The request is settled or voided: its checkpoint is not needed any more.
+    void forget(const std::string& request_id);
+
+    /// Keeps the whole answer, and how to settle it, for a day; durable when it returns.
+    /// kStorageUnavailable.
+    awaitable<Result<void>> put_outcome(const rpc::CallContext& ctx,
+                                        const credits::v1::SettleRequest& settle,
+                                        const v1::StoredAnswer& answer);
+    /// The answer of a request of the caller's project; nullopt when none was kept.
+    awaitable<Result<std::optional<v1::StoredAnswer>>> find_answer(const rpc::CallContext& ctx,
+                                                                   const std::string& request_id);
+
+    /// For recovery: how to settle the request as far as is known, from its outcome, else from its
+    /// last checkpoint.
+    awaitable<Result<std::optional<credits::v1::SettleRequest>>> find_settlement(
+        const std::string& request_id);
+    /// After recovery: nothing of an earlier process is needed any more.
+    awaitable<Result<void>> clear();
+
+    /// Writes what waits and ends; what cannot be written then is lost.
+    void stop();
+
+private:
+    /// What is written together.
+    struct Flush {
+        std::map<std::string, std::string> checkpoints;
+        std::vector<std::string> obsolete;
+    };
+    static Result<void> write(storage::Connection& connection, const Flush& flush, Timestamp now);
+    awaitable<void> flush_after(std::chrono::milliseconds pause);
+    /// Under the lock.
+    void schedule(std::chrono::milliseconds pause);
+    /// The store refused it: it waits again, unless something newer does.
+    void put_back(Flush flush);
+
+    storage::Database& database_;
+    runtime::EventLoops& loops_;
+    const Clock& clock_;
+    std::mutex mutex_;
+    std::map<std::string, std::string> waiting_;  ///< request to its serialized settlement
+    std::set<std::string> written_;               ///< requests with a row in the journal
+    std::vector<std::string> obsolete_;           ///< rows to delete
+    bool is_scheduled_ = false;
+    bool is_stopping_ = false;
+    runtime::TaskGroup tasks_;
+};
+
+}  // namespace quire::prompts

@@ -1,0 +1,63 @@
+#include "services/prompts/meter.hpp"
+
+namespace quire::prompts {
+namespace {
+
+constexpr std::chrono::seconds kNoteEvery{2};
+constexpr std::int64_t kNoteTokens = 256;
+
+}  // namespace
+
+Meter::Meter(const std::string& request_id, const common::v1::ChatRequest& request,
+             Journal& journal, const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next)
+    : request_id_(request_id),
+      request_(request),
+      journal_(journal),
+      clock_(clock),
+      next_(next),
+      estimate_(request),
+      noted_at_(clock.steady()) {}
+
+awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
+    if (event.has_finished()) {
+        finished_ = event.finished();
+        co_return Result<void>();
+    }
+    has_content_ = true;
+    if (event.has_started()) provider_ = event.started().provider();
+    if (event.has_delta()) {
+        estimate_.add(event.delta());
+        note_progress();
+    }
+    auto written = co_await next_.write(event);
+    co_return written;
+}
+
+void Meter::note_progress() {
+    const SteadyTime now = clock_.steady();
+    const std::int64_t tokens = estimate_.output_tokens();
+    if (now - noted_at_ < kNoteEvery && tokens - noted_tokens_ < kNoteTokens) return;
+    noted_at_ = now;
+    noted_tokens_ = tokens;
+    journal_.checkpoint(settlement(estimate_.usage(), "failed", ""));
+}
+
+common::v1::Usage Meter::usage() const {
+    return finished_ && finished_->has_usage() ? finished_->usage() : estimate_.usage();
+}
+
+credits::v1::SettleRequest Meter::settlement(const common::v1::Usage& usage,
+                                             std::string_view status,
+                                             std::string_view finish_reason) const {
+    credits::v1::SettleRequest settle;
+    settle.set_request_id(request_id_);
+    *settle.mutable_usage() = usage;
+    auto& outcome = *settle.mutable_outcome();
+    outcome.set_status(std::string(status));
+    outcome.set_model(request_.model());
+    outcome.set_provider(provider_);
+    outcome.set_finish_reason(std::string(finish_reason));
+    return settle;
+}
+
+}  // namespace quire::prompts

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "quire/credits/v1/credits.pb.h"
+#include "runtime/rpc/stream.hpp"
+#include "services/prompts/journal.hpp"
+#include "services/prompts/usage_estimate.hpp"
+
+#include <optional>
+
+namespace quire::prompts {
+
+/// Stands where the upstream's events come in: counts what was produced, notes it in the journal
+/// every 2 s or 256 tokens, passes everything on but the end, which is kept until it is paid for.
+class Meter final : public rpc::Sink<common::v1::ChatEvent> {
+public:
+    Meter(const std::string& request_id, const common::v1::ChatRequest& request, Journal& journal,
+          const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next);
+
+    awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
+
+    /// Whether upstream produced anything: then it is charged, whatever happens after.
+    bool has_content() const { return has_content_; }
+    bool has_finished() const { return finished_.has_value(); }
+    /// The provider's reason; "" before the end.
+    std::string finish_reason() const { return finished_ ? finished_->finish_reason() : ""; }
+    /// The provider's count, else the guess. `0` is a count, absent is not.
+    common::v1::Usage usage() const;
+    common::v1::Usage estimated_usage() const { return estimate_.usage(); }
+    /// How the request is settled with this usage.
+    credits::v1::SettleRequest settlement(const common::v1::Usage& usage, std::string_view status,
+                                          std::string_view finish_reason) const;
+
+private:
+    void note_progress();
+
+    const std::string& request_id_;
+    const common::v1::ChatRequest& request_;
+    Journal& journal_;
+    const Clock& clock_;
+    rpc::Sink<common::v1::ChatEvent>& next_;
+    UsageEstimate estimate_;
+    std::string provider_;
+    bool has_content_ = false;
+    std::optional<common::v1::Finished> finished_;
+    SteadyTime noted_at_;
+    std::int64_t noted_tokens_ = 0;
+};
+
+}  // namespace quire::prompts

@@ -1,0 +1,121 @@
+#include "services/prompts/recovery.hpp"
+
+#include "runtime/metrics.hpp"
+#include "tests/support/prompts_under_test.hpp"
+
+#include <gtest/gtest.h>
+
+namespace quire::prompts {
+namespace {
+
+class RecoveryTest : public testing::Test {
+protected:
+    RecoveryTest() {
+        under_.credits->on_list_open_holds = [this](const rpc::CallContext&,
+                                                    const credits::v1::ListOpenHoldsRequest&)
+            -> awaitable<Result<credits::v1::ListOpenHoldsResponse>> { co_return holds_; };
+    }
+    void add_hold(const std::string& request_id, const std::string& owner) {
+        auto& hold = *holds_.add_holds();
+        hold.set_request_id(request_id);
+        hold.set_owner(owner);
+    }
+    static credits::v1::SettleRequest settlement(const std::string& request_id,
+                                                 std::int64_t output) {
+        credits::v1::SettleRequest settle;
+        settle.set_request_id(request_id);
+        settle.mutable_usage()->set_output_tokens(output);
+        return settle;
+    }
+    Result<void> recover() { return test::run(recover_holds(under_.service.deps())); }
+
+    test::PromptsUnderTest under_;
+    credits::v1::ListOpenHoldsResponse holds_;
+};
+
+TEST_F(RecoveryTest, VoidsWhatNothingIsKnownOf) {
+    add_hold("req_1", "prompts@dead");
+
+    ASSERT_TRUE(recover());
+
+    EXPECT_EQ(under_.voided, std::vector<std::string>{"req_1"});
+    EXPECT_TRUE(under_.settled.empty());
+}
+
+TEST_F(RecoveryTest, SettlesTheLastCheckpoint) {
+    add_hold("req_1", "prompts@dead");
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.checkpoint(settlement("req_1", 5));
+    under_.journal.stop();
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 5);
+    EXPECT_TRUE(under_.voided.empty());
+}
+
+TEST_F(RecoveryTest, PrefersTheWholeAnswer) {
+    add_hold("req_1", "prompts@dead");
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.stop();
+    const rpc::CallContext ctx;
+    const auto answer = settlement("req_1", 9);
+    const v1::StoredAnswer stored;
+    ASSERT_TRUE(test::run(under_.journal.put_outcome(ctx, answer, stored)));
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 9);
+}
+
+TEST_F(RecoveryTest, LeavesTheHoldsOfThisProcessAlone) {
+    add_hold("req_1", "me");
+
+    ASSERT_TRUE(recover());
+
+    EXPECT_TRUE(under_.voided.empty());
+    EXPECT_TRUE(under_.settled.empty());
+}
+
+TEST_F(RecoveryTest, AForgottenCheckpointIsNotFound) {
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.stop();
+    under_.journal.forget("req_1");
+    under_.journal.stop();
+    add_hold("req_1", "prompts@dead");
+
+    ASSERT_TRUE(recover());
+
+    EXPECT_EQ(under_.voided, std::vector<std::string>{"req_1"});
+}
+
+TEST_F(RecoveryTest, ACheckpointOutlivesAStoreThatCannotBeWritten) {
+    const auto rename = [this](const char* script) {
+        return under_.database->write_blocking(
+            [script](storage::Connection& connection) { return connection.run_script(script); });
+    };
+    ASSERT_TRUE(rename("ALTER TABLE journal RENAME TO away"));
+    under_.journal.checkpoint(settlement("req_1", 3));
+    ASSERT_TRUE(test::wait_until([] {
+        return runtime::metrics_text().find("quire_journal_failed_total 1") != std::string::npos;
+    }));
+    ASSERT_TRUE(rename("ALTER TABLE away RENAME TO journal"));
+    under_.journal.stop();
+    add_hold("req_1", "prompts@dead");
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 3);
+}
+
+TEST_F(RecoveryTest, SaysWhenTheLedgerCannotBeRead) {
+    under_.credits->on_list_open_holds = nullptr;
+
+    EXPECT_FALSE(recover());
+}
+
+}  // namespace
+}  // namespace quire::prompts
