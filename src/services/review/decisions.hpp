@@ -10,7 +10,9 @@ namespace quire::review {
 
 using Decisions = google::protobuf::RepeatedPtrField<v1::Decision>;
 
-/// One decision for each rule that did something.
+/// Counts in `quire_review_decisions_total`.
+void count_decision(std::string_view stage, const Rule& rule, std::int64_t count);
+/// One decision for each rule that did something, counted.
 void append_decisions(const RuleSet& rules, const Tally& tally, const std::string& stage,
                       Decisions& decisions);
 

@@ -96,6 +96,7 @@ private:
         add_tally(tally_, reviewed.tally);
         if (reviewed.blocked_by == nullptr) return {};
         const Rule& rule = *reviewed.blocked_by;
+        count_decision("input", rule, 1);
         return Error(ErrorCode::kContentPolicyViolation,
                      fmt::format("the input was blocked by the rule '{}' ({}); nothing was sent "
                                  "to a model",
