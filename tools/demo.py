@@ -2,8 +2,9 @@
 """Has a short blog post written by a Quire of its own, and shows what happened on the way.
 
 It starts `quire up` on a temporary folder, asks for the post over the OpenAI-compatible API,
-prints it as it is streamed, then the time of each step and how to go on. Nothing is left behind.
-The text is simulated unless a real model is named.
+prints it as it is streamed, then the time of each step, what it cost and what is left, one answer
+that review redacts and one that it cuts, and how to go on. Nothing is left behind. The text is
+simulated unless a real model is named.
 
     ./dev demo ["bees on a roof"] [--use openai|ollama|vllm|llama] [--base-url URL] [--json]
 """
@@ -29,9 +30,16 @@ START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
 ANSWER_SECONDS_MAX = 300
 OUTPUT_TOKENS_MAX = 600
+REVIEW = {"review": {"default": {"output": [
+    {"name": "cards", "kind": "pii.card", "action": "redact"},
+    {"name": "banned", "kind": "literal", "values": ["the secret recipe"], "action": "block"}]}}}
 PRICE = {"input": 150000, "output": 600000}  # micro-credits per million tokens, as for `sim`
 SIMULATED = "sim"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# What the model is asked to repeat, to show what a rule makes of it. 4111… is a test number.
+REPEATED = {"redacted": "my card is 4111 1111 1111 1111, thank you",
+            "blocked": "first take the secret recipe from the drawer"}
 
 NEXT_STEPS = """
 ./dev up%(up)s   # a Quire that stays; it prints its key once
@@ -174,12 +182,24 @@ class Page:
             self.write(f"  tokens: {usage['prompt_tokens']} in, {usage['completion_tokens']} out"
                        + (f", {rate:.0f} a second\n" if rate else "\n"))
 
+    def money(self, facts):
+        self.heading("What it cost (micro-credits)")
+        for entry in facts["entries"]:
+            self.write(f"  {entry['kind']:<10}{entry['amount']:>+16,}  {entry['description']}\n")
+        balance = facts["balance"]
+        self.write(f"  {'available':<10}{balance['available']:>16,}  held {balance['held']:,}\n")
+
+    def review(self, facts):
+        self.heading("What review made of two answers")
+        for kind, shown in facts["review"].items():
+            self.write(f"  asked to repeat: {REPEATED[kind]}\n")
+            self.write(f"  came:            {shown['text']}\n")
+            self.write(f"  finish_reason:   {shown['finish_reason']}, cost {shown['cost']}\n")
+
     def next_steps(self, facts, options):
         self.heading("How to go on (this Quire is gone again)")
-        if "config" in facts:
-            self.write("quire.yaml: " + json.dumps(facts["config"]) + "\n")
-        up = f" --use {options.use}" if options.use else ""
-        up = " --config quire.yaml" if "config" in facts else up
+        self.write("quire.yaml: " + json.dumps(facts["config"]) + "\n")
+        up = " --config quire.yaml" + (f" --use {options.use}" if options.use else "")
         self.write(NEXT_STEPS.lstrip() % {"up": up, "model": facts["model"]})
 
 
@@ -206,7 +226,8 @@ def request(method, url, api_key=None, body=None):
     if api_key:
         headers["authorization"] = f"Bearer {api_key}"
     try:
-        connection.request(method, parts.path, body, headers)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request(method, target, body, headers)
         answer = connection.getresponse()
         if answer.status != 200:
             raise DemoError(f"{method} {parts.path} answered {answer.status}: "
@@ -236,22 +257,21 @@ def models_of(base_url, api_key=None):
 
 def configuration(base_url, model):
     """A quire.yaml with one model, served by the OpenAI-compatible server at base_url."""
-    return {
+    return REVIEW | {
         "providers": {"local": {"kind": "openai", "base_url": base_url}},
         "models": {model: {"provider": "local", "upstream_model": model, "price": PRICE}},
     }
 
 
 def start_arguments(options, folder, facts):
-    if options.use:
-        return ["--use", options.use]
-    if not options.base_url:
-        return []
-    model = options.model or models_of(options.base_url)[0]
-    facts["config"] = configuration(options.base_url, model)
+    facts["config"] = REVIEW
+    if options.base_url:
+        model = options.model or models_of(options.base_url)[0]
+        facts["config"] = configuration(options.base_url, model)
     path = folder / "quire.yaml"
     path.write_text(json.dumps(facts["config"]))  # JSON is YAML
-    return ["--config", str(path)]
+    use = ["--use", options.use] if options.use else []
+    return ["--config", str(path), *use]
 
 
 def post_request(model, topic):
@@ -291,6 +311,30 @@ def write_post(quire, facts, page):
                 raise DemoError(f"not a chunk of a stream: {data[:300]!r}") from error
     facts["total_ms"] = (time.monotonic() - started) * 1e3
     page.end_post()
+
+
+def show_money(quire, facts, page):
+    """What the post was charged, from the statement, and what is left."""
+    for name, path in (("balance", "balance"), ("entries", "entries?limit=10")):
+        url = f"{quire.url}/api/v1/credits/{path}"
+        with request("GET", url, quire.api_key) as answer:
+            facts[name] = json.load(answer)
+    facts["entries"] = facts["entries"]["data"]
+    page.money(facts)
+
+
+def show_review(quire, facts, page):
+    """Two answers that a rule has changed; a real model may not repeat what it is asked to."""
+    for kind, text in REPEATED.items():
+        body = json.dumps({"model": facts["model"], "max_completion_tokens": 100,
+                           "messages": [{"role": "user", "content": f"Repeat: {text}"}]})
+        url = quire.url + "/v1/chat/completions"
+        with request("POST", url, quire.api_key, body) as answer:
+            cost = int(answer.getheader("x-quire-cost"))
+            [choice] = json.load(answer)["choices"]
+        facts["review"][kind] = {"text": choice["message"]["content"], "cost": cost,
+                                 "finish_reason": choice["finish_reason"]}
+    page.review(facts)
 
 
 def take(chunk, facts, page, started):
@@ -346,6 +390,8 @@ def run(options, facts, page):
         write_post(quire, facts, page)
         complete(facts)
         page.times(facts)
+        show_money(quire, facts, page)
+        show_review(quire, facts, page)
     if quire.process.returncode != 0:
         raise DemoError(f"quire up ended with exit code {quire.process.returncode} when stopped")
     facts["ok"] = True
@@ -383,7 +429,7 @@ def main():
     facts = {"ok": False, "topic": options.topic, "model": None, "simulated": None,
              "ready_ms": None, "steps": [], "first_token_ms": None, "total_ms": None,
              "usage": None, "tokens_per_second": None, "finish_reason": None, "done": False,
-             "request_id": None, "text": ""}
+             "request_id": None, "text": "", "entries": [], "balance": None, "review": {}}
     page = Page(sys.stderr if options.json else sys.stdout)
     try:
         run(options, facts, page)

@@ -236,6 +236,13 @@ def end_to_end(preset, *options):
     return Suite(f"e2e ({preset})", command, count_pytest, environment)
 
 
+def faults():
+    """kill -9 under load: 50 times, in a soak 500 times."""
+    environment = {"QUIRE_BINARY": str(ROOT / "build/release/quire")}
+    command = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "-q", "tests/faults"]
+    return Suite("faults (release)", command, count_pytest, environment)
+
+
 def tools():
     return Suite("tools", [PYTHON, "-m", "unittest", "discover", "-s", "tools", "-p", "*_test.py"],
                  count_unittest)
@@ -269,11 +276,6 @@ def fuzz():
     return Suite("fuzz", [str(ROOT / "tests/fuzz/run.sh"), "60"], count_fuzz)
 
 
-def has_target(preset, name):
-    query = ["ninja", "-C", str(ROOT / f"build/{preset}"), "-t", "query", name]
-    return subprocess.run(query, capture_output=True).returncode == 0
-
-
 def run_quick(runner):
     runner.run(tools())
     if not runner.build("release"):
@@ -287,14 +289,14 @@ def run_quick(runner):
 
 def run_more(runner):
     runner.run(sim(SIM_SEEDS, "--mutants"))
+    runner.run(faults())
     runner.run(compat())
     if runner.build("dev"):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
         runner.run(gtest("sim parts", "dev", "sim_tests"))
         runner.run(end_to_end("dev"))
-    # A third build of everything: with the full counts only.
-    if IS_SOAK and runner.build("tsan") and has_target("tsan", "tsan_tests"):
+    if runner.build("tsan"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
     if IS_SOAK and shutil.which("clang++-14"):
         runner.run(fuzz())

@@ -6,7 +6,8 @@
 namespace quire::app {
 
 /// SIGTERM and SIGINT, blocked in every thread that is made after this and waited for by the main
-/// one. SIGPIPE is ignored: a client that leaves is an error of a write, not of the process.
+/// one. SIGPIPE and SIGXFSZ are ignored: a client that leaves, or a file that may not grow, is an
+/// error of a write, not of the process.
 class StopSignals {
 public:
     StopSignals();

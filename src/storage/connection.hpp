@@ -10,8 +10,14 @@
 
 namespace quire::storage {
 
-/// A parameter or a column: NULL, integer, text. Bytes travel as text.
-using Value = std::variant<std::monostate, std::int64_t, std::string>;
+/// A parameter or a column: NULL, integer, text. Bytes travel as text. A parameter may be a view of
+/// what outlives the statement; columns are strings.
+class Value : public std::variant<std::monostate, std::int64_t, std::string, std::string_view> {
+public:
+    using variant::variant;
+    // NOLINTNEXTLINE(google-explicit-constructor): a literal is a parameter like any other
+    Value(const char* text) : variant(std::string_view(text)) {}
+};
 using Values = std::vector<Value>;
 
 /// One row of an answer. A column of another type reads as 0 or "".

@@ -9,8 +9,9 @@ Result<void> append_event(Connection& connection, const OutboxRow& event) {
               connection.execute(
                   "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) "
                   "VALUES ($1, $2, $3, $4, $5, $6)",
-                  {event.event_id, event.type, event.subject, event.payload, event.traceparent,
-                   event.created_at.micros}));
+                  {std::string_view(event.event_id), std::string_view(event.type),
+                   std::string_view(event.subject), std::string_view(event.payload),
+                   std::string_view(event.traceparent), event.created_at.micros}));
     return {};
 }
 

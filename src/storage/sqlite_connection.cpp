@@ -49,12 +49,13 @@ int bind_value(sqlite3_stmt* statement, int index, const Value& value) {
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
         return sqlite3_bind_int64(statement, index, *number);
     }
-    if (const auto* text = std::get_if<std::string>(&value)) {
-        // The values outlive the statement's use, which clears its bindings.
-        return sqlite3_bind_text64(statement, index, text->data(), text->size(), SQLITE_STATIC,
-                                   SQLITE_UTF8);
-    }
-    return sqlite3_bind_null(statement, index);
+    if (std::holds_alternative<std::monostate>(value)) return sqlite3_bind_null(statement, index);
+    const auto* own = std::get_if<std::string>(&value);
+    const std::string_view text = own != nullptr ? *own : std::get<std::string_view>(value);
+    // An empty view may have no address, which SQLite would read as NULL. The values outlive the
+    // statement's use, which clears its bindings.
+    return sqlite3_bind_text64(statement, index, text.empty() ? "" : text.data(), text.size(),
+                               SQLITE_STATIC, SQLITE_UTF8);
 }
 
 }  // namespace
@@ -93,13 +94,24 @@ Error SqliteConnection::failed(std::string_view doing) const {
 }
 
 Result<SqliteConnection::Prepared*> SqliteConnection::find_or_prepare(std::string_view sql) {
+    // Statements are literals nearly always: one comparison instead of a walk through the map.
+    const auto [last, is_new] = by_address_.try_emplace(sql.data(), nullptr);
+    if (!is_new && last->second->first == sql) return &last->second->second;
     const auto found = prepared_.find(sql);
-    if (found != prepared_.end()) return &found->second;
+    if (found != prepared_.end()) {
+        last->second = &*found;
+        return &found->second;
+    }
     sqlite3_stmt* made = nullptr;
     const int status = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                                           SQLITE_PREPARE_PERSISTENT, &made, nullptr);
-    if (status != SQLITE_OK) return failed(fmt::format("prepare `{}`", sql));
-    Prepared& prepared = prepared_[std::string(sql)];
+    if (status != SQLITE_OK) {
+        by_address_.erase(last);
+        return failed(fmt::format("prepare `{}`", sql));
+    }
+    const auto placed = prepared_.try_emplace(std::string(sql)).first;
+    last->second = &*placed;
+    Prepared& prepared = placed->second;
     prepared.statement.reset(made);
     // `$1` is a name to SQLite, numbered by its first use; ask for its place.
     const int parameters = sqlite3_bind_parameter_count(made);

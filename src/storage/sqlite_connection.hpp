@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 struct sqlite3;
@@ -46,6 +47,7 @@ private:
 
     sqlite3* handle_;
     std::map<std::string, Prepared, std::less<>> prepared_;
+    std::unordered_map<const char*, decltype(prepared_)::value_type*> by_address_;
 };
 
 }  // namespace quire::storage

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +14,7 @@ import quire_process  # noqa: E402
 from chat import PRICE, PROVIDER_KEY, local_provider, model  # noqa: E402
 from quire_process import Up  # noqa: E402
 from scripted_upstream import ScriptedUpstream  # noqa: E402
+from time_limit import time_limit  # noqa: E402
 
 LIMIT = 60
 LIMIT_SLOW = 900
@@ -32,17 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that hangs is a failure of its own, not of the whole run."""
-    limit = LIMIT_SLOW if request.node.get_closest_marker("slow") else LIMIT
-
-    def too_long(*_: Any) -> None:
-        raise TimeoutError(f"the test took more than {limit} s")
-
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(limit)
-    yield
-    signal.alarm(0)
+def limited(request: pytest.FixtureRequest) -> Iterator[None]:
+    with time_limit(LIMIT_SLOW if request.node.get_closest_marker("slow") else LIMIT):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 #include "quire/credits/v1/credits_fake.hpp"
 #include "quire/inference/v1/inference_fake.hpp"
+#include "quire/review/v1/review_fake.hpp"
 #include "services/prompts/prompts_service.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -29,6 +30,10 @@ public:
                                     const credits::v1::SettleRequest& request) {
             return settle(request);
         };
+        review->on_review_input =
+            [](const auto&, const auto&) -> awaitable<Result<review::v1::ReviewInputResponse>> {
+            co_return review::v1::ReviewInputResponse();
+        };
         credits->on_void_hold = [this](const rpc::CallContext&,
                                        const credits::v1::VoidHoldRequest& request) {
             return void_hold(request);
@@ -40,6 +45,7 @@ public:
     }
 
     std::shared_ptr<credits::FakeCredits> credits = std::make_shared<credits::FakeCredits>();
+    std::shared_ptr<review::FakeReview> review = std::make_shared<review::FakeReview>();
     std::shared_ptr<inference::FakeInference> inference =
         std::make_shared<inference::FakeInference>();
     std::vector<credits::v1::AdmitRequest> admitted;
@@ -64,7 +70,7 @@ public:
     prompts::Journal journal{*database, loops, clock};
     prompts::Settlements settlements{credits, journal};
     prompts::PromptsService service{
-        prompts::GenerationDeps{credits, inference, settlements, journal, clock, "me"}};
+        prompts::GenerationDeps{credits, review, inference, settlements, journal, clock, "me"}};
 
 private:
     awaitable<Result<credits::v1::AdmitResponse>> admit(const credits::v1::AdmitRequest& request) {

@@ -28,6 +28,21 @@ std::uint64_t hash_of(std::string_view text) {
     return hash;
 }
 
+constexpr std::string_view kRepeat = "Repeat: ";
+
+/// The words that the prompt wants repeated.
+std::vector<std::string> wanted_words(std::string_view prompt) {
+    std::vector<std::string> words;
+    auto at = prompt.rfind(kRepeat);
+    if (at == std::string_view::npos) return words;
+    for (at += kRepeat.size(); at < prompt.size();) {
+        const auto end = std::min(prompt.find_first_of(" \n\t\r", at), prompt.size());
+        if (end > at) words.emplace_back(prompt.substr(at, end - at));
+        at = end + 1;
+    }
+    return words;
+}
+
 std::string capitalised(std::string word) {
     if (!word.empty() && word[0] >= 'a' && word[0] <= 'z')
         word[0] = static_cast<char>(word[0] - 32);
@@ -39,7 +54,11 @@ std::string capitalised(std::string word) {
 SimulatedText::SimulatedText(std::string_view prompt, const Options& options) {
     SeededRng rng(options.seed ^ hash_of(prompt));
     const auto notice = static_cast<std::int64_t>(kNotice.size());
-    for (std::int64_t i = 0; i < options.tokens; ++i) {
+    const std::vector<std::string> wanted = wanted_words(prompt);
+    const auto repeated = static_cast<std::int64_t>(wanted.size());
+    const std::int64_t tokens =
+        wanted.empty() ? options.tokens : std::min(options.tokens, notice + repeated);
+    for (std::int64_t i = 0; i < tokens; ++i) {
         if (options.tokens_max && i == *options.tokens_max) {
             is_cut_ = true;
             break;
@@ -47,11 +66,13 @@ SimulatedText::SimulatedText(std::string_view prompt, const Options& options) {
         std::string word;
         if (i < notice) {
             word = kNotice[static_cast<std::size_t>(i)];
+        } else if (!wanted.empty()) {
+            word = wanted[static_cast<std::size_t>(i - notice)];
         } else {
             word = kWords[rng.next_below(kWords.size())];
             const std::int64_t place = (i - notice) % kSentenceWords;
             if (place == 0) word = capitalised(std::move(word));
-            if (place == kSentenceWords - 1 || i + 1 == options.tokens) word += '.';
+            if (place == kSentenceWords - 1 || i + 1 == tokens) word += '.';
         }
         tokens_.push_back(i == 0 ? std::move(word) : " " + word);
     }

@@ -9,7 +9,8 @@
 namespace quire::providers {
 
 /// Text that looks like prose and says plainly that it is simulated: the same for the same seed and
-/// prompt. One token is one word with the space before it.
+/// prompt. One token is one word with the space before it. After saying so it repeats what a prompt
+/// with `Repeat: ` has behind it, so that what an answer contains can be chosen.
 class SimulatedText {
 public:
     struct Options {

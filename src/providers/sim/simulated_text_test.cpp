@@ -28,6 +28,15 @@ TEST(SimulatedText, SaysThatItIsSimulated) {
     EXPECT_EQ(text_of("another", tokens(8)), "This is simulated text from Quire, not the");
 }
 
+TEST(SimulatedText, RepeatsWhatItIsAskedTo) {
+    const std::string text = text_of("Please.\nRepeat: my card is 4111 1111", tokens(120));
+
+    EXPECT_EQ(text,
+              "This is simulated text from Quire, not the words of a language model. Imagine: my "
+              "card is 4111 1111");
+    EXPECT_EQ(count_words(text_of("Repeat: ", tokens(16))), 16);
+}
+
 TEST(SimulatedText, IsTheSameForTheSameSeedAndPrompt) {
     EXPECT_EQ(text_of("prompt", tokens(200)), text_of("prompt", tokens(200)));
 }

@@ -29,7 +29,10 @@ Value integer_or_null(std::int64_t number) {
     return number;
 }
 
-Value text_or_null(const std::string& text) {
+/// Parameters are read while the statement runs, so they need not be copied.
+std::string_view view(const std::string& text) { return text; }
+
+Value text_or_null(std::string_view text) {
     if (text.empty()) return std::monostate();
     return text;
 }
@@ -134,11 +137,11 @@ Result<bool> LedgerStore::insert_transfer(const TransferRow& row) {
             "output_tokens, cached_tokens, reasoning_tokens, is_estimated, project_id, key_id) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
             "$18, $19) ON CONFLICT (reference, slot) DO NOTHING",
-            {row.org_id, row.id, row.reference, static_cast<std::int64_t>(row.slot),
-             std::string(name_of(row.kind)), row.debit_account, row.credit_account,
-             row.pending.micros, row.posted.micros, row.at.micros, row.description,
-             integer_or_null(row.price_version), std::move(input), std::move(output),
-             std::move(cached), std::move(reasoning), std::move(is_estimated),
+            {view(row.org_id), view(row.id), view(row.reference),
+             static_cast<std::int64_t>(row.slot), name_of(row.kind), row.debit_account,
+             row.credit_account, row.pending.micros, row.posted.micros, row.at.micros,
+             view(row.description), integer_or_null(row.price_version), std::move(input),
+             std::move(output), std::move(cached), std::move(reasoning), std::move(is_estimated),
              text_or_null(row.project_id), text_or_null(row.key_id)}));
     return changed == 1;
 }
@@ -148,7 +151,7 @@ Result<std::optional<TransferRow>> LedgerStore::find_transfer(const std::string&
     static const std::string sql = fmt::format(
         "SELECT {} FROM transfers WHERE reference = $1 AND slot = $2", kTransferColumns);
     QUIRE_TRY(const auto rows,
-              connection_->query(sql, {reference, static_cast<std::int64_t>(slot)}));
+              connection_->query(sql, {view(reference), static_cast<std::int64_t>(slot)}));
     if (rows.empty()) return std::optional<TransferRow>();
     return std::optional(transfer_of(rows.front()));
 }
@@ -178,20 +181,21 @@ Result<std::vector<HoldRow>> LedgerStore::load_holds() {
 }
 
 Result<void> LedgerStore::insert_hold(const HoldRow& hold) {
-    QUIRE_TRY([[maybe_unused]] const auto inserted,
-              connection_->execute(
-                  "INSERT INTO holds (request_id, hold_id, org_id, project_id, key_id, model, "
-                  "owner, idempotency_key, amount, output_tokens, price_version, expires_at) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-                  {hold.request_id, hold.hold_id, hold.org_id, hold.project_id, hold.key_id,
-                   hold.model, hold.owner, hold.idempotency_key, hold.amount.micros,
-                   hold.output_tokens, hold.price_version, hold.expires_at.micros}));
+    QUIRE_TRY(
+        [[maybe_unused]] const auto inserted,
+        connection_->execute(
+            "INSERT INTO holds (request_id, hold_id, org_id, project_id, key_id, model, "
+            "owner, idempotency_key, amount, output_tokens, price_version, expires_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            {view(hold.request_id), view(hold.hold_id), view(hold.org_id), view(hold.project_id),
+             view(hold.key_id), view(hold.model), view(hold.owner), view(hold.idempotency_key),
+             hold.amount.micros, hold.output_tokens, hold.price_version, hold.expires_at.micros}));
     return {};
 }
 
 Result<void> LedgerStore::delete_hold(const std::string& request_id) {
     QUIRE_TRY([[maybe_unused]] const auto deleted,
-              connection_->execute("DELETE FROM holds WHERE request_id = $1", {request_id}));
+              connection_->execute("DELETE FROM holds WHERE request_id = $1", {view(request_id)}));
     return {};
 }
 

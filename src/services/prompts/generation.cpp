@@ -3,6 +3,7 @@
 #include "services/prompts/admission.hpp"
 #include "services/prompts/answer_record.hpp"
 #include "services/prompts/meter.hpp"
+#include "services/prompts/reviewed_output.hpp"
 
 #include <fmt/format.h>
 
@@ -63,7 +64,8 @@ public:
           call_(call),
           sink_(sink),
           delivery_(sink, deps.clock.now(), !ctx.idempotency_key.empty()),
-          meter_(ctx.request_id, call.request(), deps.journal, deps.clock, delivery_),
+          reviewed_(delivery_),
+          meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
           began_(deps.clock.steady()) {}
 
     awaitable<Result<void>> run();
@@ -71,10 +73,11 @@ public:
 private:
     awaitable<Result<credits::v1::AdmitResponse>> admit();
     awaitable<Result<void>> answer_again(const std::string& request_id);
-    awaitable<Result<void>> generate(std::int64_t output_tokens);
-    awaitable<Result<void>> conclude(Hold& hold, const Result<void>& generated);
+    awaitable<Result<void>> review_input(common::v1::ChatRequest& request);
+    awaitable<Result<void>> conclude(Hold& hold, Result<void> generated);
     awaitable<Result<void>> conclude_broken(Hold& hold, Error error);
-    awaitable<Result<void>> conclude_whole(Hold& hold);
+    awaitable<Result<void>> conclude_whole(Hold& hold, std::string_view status,
+                                           std::string finish_reason);
     awaitable<Result<common::v1::Cost>> settle(Hold& hold, const common::v1::Finished& finished,
                                                std::string_view status);
 
@@ -82,7 +85,9 @@ private:
     const rpc::CallContext& ctx_;
     const v1::ChatCall& call_;
     rpc::Sink<ChatEvent>& sink_;
+    // The answer's way: upstream -> meter -> review -> delivery -> caller.
     Delivery delivery_;
+    ReviewedOutput reviewed_;
     Meter meter_;
     SteadyTime began_;
 };
@@ -94,8 +99,12 @@ awaitable<Result<void>> Generation::run() {
     }
     const auto executor = co_await asio::this_coro::executor;
     Hold hold(deps_.settlements, executor, ctx_.request_id);
-    const auto generated = co_await generate(admitted.output_tokens_granted());
-    co_return co_await conclude(hold, generated);
+    inference::v1::GenerateRequest request;
+    Result<void> done = co_await review_input(*request.mutable_request());
+    limit_output(*request.mutable_request(), admitted.output_tokens_granted());
+    if (done) done = co_await deps_.inference->generate(ctx_, request, meter_);
+    if (done) done = co_await reviewed_.finish();
+    co_return co_await conclude(hold, std::move(done));
 }
 
 awaitable<Result<credits::v1::AdmitResponse>> Generation::admit() {
@@ -123,17 +132,25 @@ awaitable<Result<void>> Generation::answer_again(const std::string& request_id) 
     co_return co_await replay(*answer, request_id, sink_);
 }
 
-awaitable<Result<void>> Generation::generate(std::int64_t output_tokens) {
-    inference::v1::GenerateRequest request;
-    *request.mutable_request() = call_.request();
-    limit_output(*request.mutable_request(), output_tokens);
-    auto generated = co_await deps_.inference->generate(ctx_, request, meter_);
-    co_return generated;
+/// Leaves in `request` what may be sent upstream.
+awaitable<Result<void>> Generation::review_input(common::v1::ChatRequest& request) {
+    const SteadyTime from = deps_.clock.steady();
+    review::v1::ReviewInputRequest input;
+    *input.mutable_request() = call_.request();
+    QUIRE_CO_TRY(auto reviewed, deps_.review->review_input(ctx_, input));
+    request.Swap(reviewed.has_request() ? reviewed.mutable_request() : input.mutable_request());
+    delivery_.add_step("review.input", began_, from, deps_.clock.steady());
+    if (!reviewed.has_output_rules()) co_return Result<void>();
+    co_return co_await reviewed_.open(*deps_.review, ctx_);
 }
 
-awaitable<Result<void>> Generation::conclude(Hold& hold, const Result<void>& generated) {
+awaitable<Result<void>> Generation::conclude(Hold& hold, Result<void> generated) {
+    if (reviewed_.is_blocked()) {
+        ignore(generated, "it says that the answer was blocked, which ends it like any other");
+        co_return co_await conclude_whole(hold, "blocked", "content_filter");
+    }
     if (!generated) co_return co_await conclude_broken(hold, generated.error());
-    co_return co_await conclude_whole(hold);
+    co_return co_await conclude_whole(hold, "completed", meter_.finish_reason());
 }
 
 /// What upstream had produced is paid for; nothing produced, nothing charged.
@@ -151,12 +168,13 @@ awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
 }
 
 /// The end is told once it is paid for.
-awaitable<Result<void>> Generation::conclude_whole(Hold& hold) {
+awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view status,
+                                                   std::string finish_reason) {
     ChatEvent event;
     auto& finished = *event.mutable_finished();
-    finished.set_finish_reason(meter_.finish_reason());
+    finished.set_finish_reason(std::move(finish_reason));
     *finished.mutable_usage() = meter_.usage();
-    const auto cost = co_await settle(hold, finished, "completed");
+    const auto cost = co_await settle(hold, finished, status);
     if (!cost) co_return cost.error();
     *finished.mutable_cost() = *cost;
     co_return co_await delivery_.finish(std::move(event));
@@ -166,7 +184,8 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
                                                        const common::v1::Finished& finished,
                                                        std::string_view status) {
     auto request = meter_.settlement(finished.usage(), status, finished.finish_reason());
-    if (delivery_.record() && status == "completed") {
+    const bool is_whole = !finished.finish_reason().empty();
+    if (delivery_.record() && is_whole) {
         const auto answer = delivery_.record()->finish(finished);
         if (answer) {
             const auto kept = co_await deps_.journal.put_outcome(ctx_, request, *answer);

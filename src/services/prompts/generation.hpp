@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "quire/inference/v1/inference_port.hpp"
 #include "quire/prompts/v1/prompts_port.hpp"
+#include "quire/review/v1/review_port.hpp"
 #include "services/prompts/hold.hpp"
 #include "services/prompts/journal.hpp"
 
@@ -11,6 +12,7 @@ namespace quire::prompts {
 /// What every generation shares.
 struct GenerationDeps {
     std::shared_ptr<credits::Credits> credits;
+    std::shared_ptr<review::Review> review;
     std::shared_ptr<inference::Inference> inference;
     Settlements& settlements;
     Journal& journal;

@@ -58,24 +58,46 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::Settle
                     "the answer's cost could not be booked yet, so the answer is not complete");
 }
 
+template <class Ask>
+awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
+    milliseconds pause = kFirstPause;
+    for (int tries = 0; tries < kRetriesMax; ++tries) {
+        const auto slept = co_await runtime::sleep_for(pause);
+        if (!slept) co_return;
+        const Result<void> asked = co_await ask();
+        if (asked || !may_work_later(asked.error())) {
+            journal_.forget(request_id);
+            QUIRE_LOG(info, "a hold was resolved late", {"request_id", request_id},
+                      {"code", asked ? "ok" : asked.error().name()});
+            co_return;
+        }
+        pause = std::min(2 * pause, kLongestPause);
+    }
+}
+
 awaitable<void> Settlements::settle_later(credits::v1::SettleRequest request,
                                           runtime::TraceContext trace) {
     rpc::CallContext ctx;
     ctx.request_id = request.request_id();
     ctx.trace = trace;
-    milliseconds pause = kFirstPause;
-    for (int tries = 0; tries < kRetriesMax; ++tries) {
-        const auto slept = co_await runtime::sleep_for(pause);
-        if (!slept) co_return;
+    auto ask = [&]() -> awaitable<Result<void>> {
         const auto settled = co_await credits_->settle(ctx, request);
-        if (settled || !may_work_later(settled.error())) {
-            journal_.forget(request.request_id());
-            QUIRE_LOG(info, "settled late", {"request_id", request.request_id()},
-                      {"code", settled ? "ok" : settled.error().name()});
-            co_return;
-        }
-        pause = std::min(2 * pause, kLongestPause);
-    }
+        if (!settled) co_return settled.error();
+        co_return Result<void>();
+    };
+    co_await retry(request.request_id(), ask);
+}
+
+awaitable<void> Settlements::release_later(std::string request_id) {
+    const rpc::CallContext ctx;
+    credits::v1::VoidHoldRequest request;
+    request.set_request_id(request_id);
+    auto ask = [&]() -> awaitable<Result<void>> {
+        const auto released = co_await credits_->void_hold(ctx, request);
+        if (!released) co_return released.error();
+        co_return Result<void>();
+    };
+    co_await retry(request_id, ask);
 }
 
 awaitable<Result<void>> Settlements::release(std::string request_id) {
@@ -93,6 +115,10 @@ awaitable<Result<void>> Settlements::release_once(std::string request_id) {
     if (released) co_return Result<void>();
     QUIRE_LOG(warn, "a hold was not released", {"request_id", request_id},
               {"code", released.error().name()}, {"why", released.error().message()});
+    if (may_work_later(released.error())) {
+        const auto executor = co_await asio::this_coro::executor;
+        retries_.spawn(executor, "release later", release_later(request_id));
+    }
     co_return released.error();
 }
 

@@ -20,7 +20,7 @@ public:
     /// ledger cannot be written this answers kSettleFailed, and goes on trying in the background.
     awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
                                                runtime::TraceContext trace);
-    /// Voids, shielded likewise. What fails here expires with its time, or at the next start.
+    /// Voids, shielded likewise, and tried again likewise.
     awaitable<Result<void>> release(std::string request_id);
     /// The same without waiting.
     void release_soon(const asio::any_io_executor& executor, std::string request_id);
@@ -33,6 +33,10 @@ private:
                                                     runtime::TraceContext trace);
     awaitable<void> settle_later(credits::v1::SettleRequest request, runtime::TraceContext trace);
     awaitable<Result<void>> release_once(std::string request_id);
+    awaitable<void> release_later(std::string request_id);
+    /// Asks the ledger until it can answer. Anything but an answer of it: given up.
+    template <class Ask>
+    awaitable<void> retry(std::string request_id, Ask ask);
     awaitable<void> release_unheard(std::string request_id);
 
     std::shared_ptr<credits::Credits> credits_;

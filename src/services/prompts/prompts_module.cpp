@@ -19,8 +19,9 @@ public:
           settlements_(std::move(credits), journal_) {}
 
     Result<void> build(runtime::Wiring& wiring) {
-        GenerationDeps deps{nullptr, nullptr, settlements_, journal_, wiring.clock(), ""};
+        GenerationDeps deps{nullptr, nullptr, nullptr, settlements_, journal_, wiring.clock(), ""};
         QUIRE_TRY(deps.credits, wiring.need<credits::Credits>("credits"));
+        QUIRE_TRY(deps.review, wiring.need<review::Review>("review"));
         QUIRE_TRY(deps.inference, wiring.need<inference::Inference>("inference"));
         deps.owner = "prompts@" + make_ulid(wiring.clock().now(), wiring.rng());
         service_ = std::make_shared<PromptsService>(std::move(deps));

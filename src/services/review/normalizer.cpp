@@ -3,6 +3,7 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+#include <unicode/utf8.h>
 
 #include <array>
 
@@ -150,6 +151,15 @@ void Normalizer::flush(MatchCopy& copy) {
     if (segment_size_ == 1 && segment_[0] < 0x80) {
         const char folded = plain_bytes(mode_)[segment_[0]].folded;
         copy.append_linear({&folded, 1}, segment_raw_.begin);
+        segment_size_ = 0;
+        return;
+    }
+    const auto only = static_cast<UChar32>(segment_[0]);
+    if (segment_size_ == 1 && forms_of(forms_).isInert(only) != 0) {
+        std::array<char, U8_MAX_LENGTH> bytes;
+        std::size_t size = 0;
+        U8_APPEND_UNSAFE(bytes.data(), size, only);
+        copy.append_segment({bytes.data(), size}, segment_raw_);
         segment_size_ = 0;
         return;
     }

@@ -1,0 +1,45 @@
+#include "services/prompts/reviewed_output.hpp"
+
+namespace quire::prompts {
+namespace {
+
+Error blocked() {
+    return {ErrorCode::kContentPolicyViolation, "the answer was cut by a rule of the review"};
+}
+
+}  // namespace
+
+awaitable<Result<void>> ReviewedOutput::open(review::Review& review, const rpc::CallContext& ctx) {
+    auto opened = co_await review.review_output(ctx);
+    if (!opened) co_return opened.error();
+    session_ = *std::move(opened);
+    piece_.add_deltas();
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> ReviewedOutput::write(const common::v1::ChatEvent& event) {
+    if (!session_ || !event.has_delta()) co_return co_await next_.write(event);
+    *piece_.mutable_deltas(0) = event.delta();
+    QUIRE_CO_TRY(const auto released, session_->exchange(piece_));
+    co_return co_await pass_on(released);
+}
+
+awaitable<Result<void>> ReviewedOutput::finish() {
+    if (!session_) co_return Result<void>();
+    const auto session = std::move(session_);
+    QUIRE_CO_TRY(const auto released, session->finish());
+    co_return co_await pass_on(released);
+}
+
+awaitable<Result<void>> ReviewedOutput::pass_on(const review::v1::ReleasedOutput& released) {
+    for (const common::v1::Delta& delta : released.deltas()) {
+        *event_.mutable_delta() = delta;
+        const auto written = co_await next_.write(event_);
+        if (!written) co_return written.error();
+    }
+    is_blocked_ = released.is_blocked();
+    if (is_blocked_) co_return blocked();
+    co_return Result<void>();
+}
+
+}  // namespace quire::prompts

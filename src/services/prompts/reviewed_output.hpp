@@ -1,0 +1,40 @@
+#pragma once
+
+#include "quire/review/v1/review_port.hpp"
+#include "runtime/rpc/stream.hpp"
+
+#include <memory>
+
+namespace quire::prompts {
+
+/// Between the upstream and the caller: passes on what review has released. Until `open` there is
+/// no review, and everything passes.
+class ReviewedOutput final : public rpc::Sink<common::v1::ChatEvent> {
+public:
+    explicit ReviewedOutput(rpc::Sink<common::v1::ChatEvent>& next) : next_(next) {}
+    ~ReviewedOutput() override {
+        if (session_) session_->cancel();
+    }
+    ReviewedOutput(const ReviewedOutput&) = delete;
+    ReviewedOutput& operator=(const ReviewedOutput&) = delete;
+
+    /// kReviewUnavailable: fails closed.
+    awaitable<Result<void>> open(review::Review& review, const rpc::CallContext& ctx);
+    /// kContentPolicyViolation once a block was found, which ends the producer; kReviewUnavailable.
+    awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
+    /// At the end of the upstream: passes on what was still held. Errors as `write`.
+    awaitable<Result<void>> finish();
+
+    bool is_blocked() const { return is_blocked_; }
+
+private:
+    awaitable<Result<void>> pass_on(const review::v1::ReleasedOutput& released);
+
+    rpc::Sink<common::v1::ChatEvent>& next_;
+    std::unique_ptr<rpc::Session<review::v1::OutputPiece, review::v1::ReleasedOutput>> session_;
+    review::v1::OutputPiece piece_;  ///< reused for every delta
+    common::v1::ChatEvent event_;
+    bool is_blocked_ = false;
+};
+
+}  // namespace quire::prompts
