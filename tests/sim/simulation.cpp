@@ -233,7 +233,7 @@ void Simulation::crash() {
 void Simulation::restart() {
     for (int i = 0; i < kCrashesInARowMax; ++i) {
         if (disk_.is_down()) crash();
-        if (i > 0 && chance(25)) disk_.cut_power_in(1 + rng_.next_below(30));
+        if (faults_ > 0 && chance(25)) disk_.cut_power_in(1 + rng_.next_below(12));
         if (i + 1 == kCrashesInARowMax) disk_.calm();
         count("start");
         if (open_once()) break;
