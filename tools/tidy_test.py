@@ -563,7 +563,7 @@ class Program(unittest.TestCase):
         self.assertEqual('{\n  "src/a.cpp": {\n    "file_lines": 650\n  }\n}\n',
                          (self.root / lengths.RATCHET).read_text())
 
-    def test_three_hundred_files_take_less_than_five_seconds(self):
+    def test_three_hundred_files_do_not_take_minutes(self):
         body = ("awaitable<int> f{0}(A& a) {{\n    const auto x = co_await g(a);\n"
                 "    co_return x;\n}}\n")
         text = '#include "base/x.hpp"\n' + "".join(body.format(i) for i in range(60))
@@ -571,7 +571,7 @@ class Program(unittest.TestCase):
             self.write(f"src/base/a{i}.cpp", text)
         start = time.monotonic()
         self.run_tidy()
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertLess(time.monotonic() - start, 60)  # it is 3 s; squares would be minutes
 
 
 if __name__ == "__main__":

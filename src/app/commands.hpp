@@ -51,7 +51,7 @@ int revoke_key_command(const GlobalOptions& options, const config::Environment& 
 int balance_command(const GlobalOptions& options, const config::Environment& environment);
 int entries_command(const GlobalOptions& options, const config::Environment& environment);
 struct NewGrant {
-    std::int64_t amount = 0;
+    std::string amount;  ///< as typed
     std::string reason;
 };
 int grant_command(const GlobalOptions& options, const config::Environment& environment,

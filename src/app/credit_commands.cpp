@@ -137,10 +137,18 @@ int entries_command(const GlobalOptions& options, const config::Environment& env
 
 int grant_command(const GlobalOptions& options, const config::Environment& /*environment*/,
                   const NewGrant& grant) {
+    const auto amount = config::parse_integer(grant.amount);
+    if (!amount || *amount <= 0) {
+        fmt::print(stderr,
+                   "quire: the amount is '{}'; it must be a whole number of micro-credits "
+                   "above 0 (invalid_value)\n",
+                   grant.amount);
+        return kWrongUsage;
+    }
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
     SystemRng rng;
     json::object body;
-    body["amount"] = std::to_string(grant.amount);
+    body["amount"] = std::to_string(*amount);
     body["reason"] = grant.reason;
     body["idempotency_key"] = "grant-" + make_ulid(SystemClock().now(), rng);
     const auto answer =

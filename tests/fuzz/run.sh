@@ -24,13 +24,17 @@ SOURCES=(tests/support/review_cases.cpp tests/support/review_oracle.cpp src/base
     src/services/review/{hold_back,reviewed_text}.cpp)
 LIBRARIES=(-lre2 -lhs -licuuc -lz -lfmt -lgtest -lssl -lcrypto -lpthread)
 
+# An object is as old as the newest of what it may be made of.
+is_stale() {
+    [ ! -e "$2" ] || [ "$1" -nt "$2" ] ||
+        [ -n "$(find src tests/support -name '*.hpp' -newer "$2" -print -quit)" ]
+}
+
 objects=()
 for source in "${SOURCES[@]}"; do
     object=$BUILD/${source//\//_}.o
     objects+=("$object")
-    if [ "$source" -nt "$object" ] || [ -n "${FUZZ_REBUILD:-}" ]; then
-        "$CLANG" "${FLAGS[@]}" -c "$source" -o "$object"
-    fi
+    ! is_stale "$source" "$object" || "$CLANG" "${FLAGS[@]}" -c "$source" -o "$object"
 done
 
 status=0

@@ -137,7 +137,7 @@ TEST_F(LedgerWriterTest, AThousandAtOnceOnABalanceForTenAreTenEachTime) {
     writer.start();
     for (int repetition = 0; repetition < kRepetitions; ++repetition) {
         const std::string org = fmt::format("org_{}", repetition);
-        ASSERT_TRUE(test::run(grant(writer, org, kAffordable * kHoldAmount)));
+        ASSERT_TRUE(test::run_on(loops_.loop(0), grant(writer, org, kAffordable * kHoldAmount)));
         Race race;
         auto contend = [&](std::string id) -> awaitable<void> {
             const auto answer = co_await hold(writer, order(org, id));
@@ -188,7 +188,7 @@ TEST_F(LedgerWriterTest, RefusesOneMoreThanMayWait) {
 TEST_F(LedgerWriterTest, FinishesWhatWaitsAtTheStop) {
     LedgerWriter writer(ledger_, clock_, kRivals);
     writer.start();
-    ASSERT_TRUE(test::run(grant(writer, "org_a", kHoldAmount)));
+    ASSERT_TRUE(test::run_on(loops_.loop(0), grant(writer, "org_a", kHoldAmount)));
     Gate gate;
     std::atomic<int> admitted{0};
     runtime::TaskGroup tasks;
@@ -212,7 +212,7 @@ TEST_F(LedgerWriterTest, FinishesWhatWaitsAtTheStop) {
     EXPECT_EQ(admitted, 1);
     EXPECT_EQ(balance("org_a").held.micros, kHoldAmount);
 
-    const auto late = test::run(hold(writer, order("org_a", "req_2")));
+    const auto late = test::run_on(loops_.loop(0), hold(writer, order("org_a", "req_2")));
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code(), ErrorCode::kOverloaded);
 }
@@ -220,10 +220,10 @@ TEST_F(LedgerWriterTest, FinishesWhatWaitsAtTheStop) {
 TEST_F(LedgerWriterTest, ReleasesWhatExpiresByItself) {
     LedgerWriter writer(ledger_, clock_, kRivals);
     writer.start();
-    ASSERT_TRUE(test::run(grant(writer, "org_a", kHoldAmount)));
+    ASSERT_TRUE(test::run_on(loops_.loop(0), grant(writer, "org_a", kHoldAmount)));
     HoldOrder brief = order("org_a", "req_1");
     brief.ttl = 20ms;
-    ASSERT_TRUE(test::run(hold(writer, brief)));
+    ASSERT_TRUE(test::run_on(loops_.loop(0), hold(writer, brief)));
     EXPECT_TRUE(test::wait_until([&] { return balance("org_a").held.micros == 0; }, 3000ms));
     EXPECT_EQ(balance("org_a").available.micros, kHoldAmount);
     writer.stop();

@@ -1,6 +1,7 @@
 #include "services/prompts/journal.hpp"
 
 #include "runtime/log.hpp"
+#include "runtime/metrics.hpp"
 
 namespace quire::prompts {
 namespace {
@@ -8,15 +9,63 @@ namespace {
 using storage::Connection;
 
 constexpr std::chrono::milliseconds kGather{50};
+constexpr std::chrono::milliseconds kRetry{500};
 constexpr std::chrono::hours kOutcomeLife{24};
 constexpr std::int64_t kPruneMax = 100;
 
-struct Flush {
-    std::map<std::string, std::string> checkpoints;
-    std::vector<std::string> obsolete;
-};
+template <class Message>
+Result<Message> parsed(const std::string& bytes) {
+    Message message;
+    if (message.ParseFromString(bytes)) return message;
+    return Error(ErrorCode::kStorageUnavailable, "the journal holds what is no message");
+}
 
-Result<void> write_flush(Connection& connection, const Flush& flush, Timestamp now) {
+void count_failed() {
+    static auto& counter = runtime::counter_family("quire_journal_failed_total",
+                                                   "Writes of checkpoints that the store refused.")
+                               .Add({});
+    counter.Increment();
+}
+
+}  // namespace
+
+void Journal::checkpoint(const credits::v1::SettleRequest& so_far) {
+    std::string bytes = so_far.SerializeAsString();
+    const std::lock_guard lock(mutex_);
+    waiting_.insert_or_assign(so_far.request_id(), std::move(bytes));
+    schedule(kGather);
+}
+
+void Journal::forget(const std::string& request_id) {
+    const std::lock_guard lock(mutex_);
+    waiting_.erase(request_id);
+    if (written_.erase(request_id) == 0) return;
+    obsolete_.push_back(request_id);
+    schedule(kGather);
+}
+
+void Journal::schedule(std::chrono::milliseconds pause) {
+    if (std::exchange(is_scheduled_, true)) return;
+    tasks_.spawn(loops_.next().get_executor(), "journal", flush_after(pause));
+}
+
+void Journal::put_back(Flush flush) {
+    const std::lock_guard lock(mutex_);
+    if (is_stopping_) return;
+    waiting_.merge(flush.checkpoints);
+    obsolete_.insert(obsolete_.end(), flush.obsolete.begin(), flush.obsolete.end());
+    schedule(kRetry);
+}
+
+void Journal::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_stopping_ = true;
+    }
+    tasks_.join_blocking();
+}
+
+Result<void> Journal::write(Connection& connection, const Flush& flush, Timestamp now) {
     for (const auto& [request_id, settle] : flush.checkpoints) {
         QUIRE_TRY([[maybe_unused]] const auto put,
                   connection.execute("INSERT INTO journal (request_id, settle, updated_at) VALUES "
@@ -31,37 +80,8 @@ Result<void> write_flush(Connection& connection, const Flush& flush, Timestamp n
     return {};
 }
 
-template <class Message>
-Result<Message> parsed(const std::string& bytes) {
-    Message message;
-    if (message.ParseFromString(bytes)) return message;
-    return Error(ErrorCode::kStorageUnavailable, "the journal holds what is no message");
-}
-
-}  // namespace
-
-void Journal::checkpoint(const credits::v1::SettleRequest& so_far) {
-    std::string bytes = so_far.SerializeAsString();
-    const std::lock_guard lock(mutex_);
-    waiting_.insert_or_assign(so_far.request_id(), std::move(bytes));
-    schedule();
-}
-
-void Journal::forget(const std::string& request_id) {
-    const std::lock_guard lock(mutex_);
-    waiting_.erase(request_id);
-    if (written_.erase(request_id) == 0) return;
-    obsolete_.push_back(request_id);
-    schedule();
-}
-
-void Journal::schedule() {
-    if (std::exchange(is_scheduled_, true)) return;
-    tasks_.spawn(loops_.next().get_executor(), "journal", flush_soon());
-}
-
-awaitable<void> Journal::flush_soon() {
-    const auto gathered = co_await runtime::sleep_for(kGather);
+awaitable<void> Journal::flush_after(std::chrono::milliseconds pause) {
+    const auto gathered = co_await runtime::sleep_for(pause);
     ignore(gathered, "only gathers");
     Flush flush;
     {
@@ -71,13 +91,12 @@ awaitable<void> Journal::flush_soon() {
         flush.obsolete.swap(obsolete_);
         for (const auto& [request_id, settle] : flush.checkpoints) written_.insert(request_id);
     }
-    auto write = [&](Connection& connection) {
-        return write_flush(connection, flush, clock_.now());
-    };
-    const auto written = co_await database_.write(std::move(write));
-    if (!written) {
-        QUIRE_LOG(warn, "checkpoints were not written", {"why", written.error().message()});
-    }
+    auto work = [&](Connection& connection) { return write(connection, flush, clock_.now()); };
+    const auto written = co_await database_.write(std::move(work));
+    if (written) co_return;
+    QUIRE_LOG(warn, "checkpoints were not written", {"why", written.error().message()});
+    count_failed();
+    put_back(std::move(flush));
 }
 
 awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,

@@ -48,13 +48,21 @@ public:
     /// After recovery: nothing of an earlier process is needed any more.
     awaitable<Result<void>> clear();
 
-    /// Writes what waits and ends.
-    void stop() { tasks_.join_blocking(); }
+    /// Writes what waits and ends; what cannot be written then is lost.
+    void stop();
 
 private:
-    awaitable<void> flush_soon();
+    /// What is written together.
+    struct Flush {
+        std::map<std::string, std::string> checkpoints;
+        std::vector<std::string> obsolete;
+    };
+    static Result<void> write(storage::Connection& connection, const Flush& flush, Timestamp now);
+    awaitable<void> flush_after(std::chrono::milliseconds pause);
     /// Under the lock.
-    void schedule();
+    void schedule(std::chrono::milliseconds pause);
+    /// The store refused it: it waits again, unless something newer does.
+    void put_back(Flush flush);
 
     storage::Database& database_;
     runtime::EventLoops& loops_;
@@ -64,6 +72,7 @@ private:
     std::set<std::string> written_;               ///< requests with a row in the journal
     std::vector<std::string> obsolete_;           ///< rows to delete
     bool is_scheduled_ = false;
+    bool is_stopping_ = false;
     runtime::TaskGroup tasks_;
 };
 

@@ -1,5 +1,6 @@
 #include "services/prompts/recovery.hpp"
 
+#include "runtime/metrics.hpp"
 #include "tests/support/prompts_under_test.hpp"
 
 #include <gtest/gtest.h>
@@ -88,6 +89,26 @@ TEST_F(RecoveryTest, AForgottenCheckpointIsNotFound) {
     ASSERT_TRUE(recover());
 
     EXPECT_EQ(under_.voided, std::vector<std::string>{"req_1"});
+}
+
+TEST_F(RecoveryTest, ACheckpointOutlivesAStoreThatCannotBeWritten) {
+    const auto rename = [this](const char* script) {
+        return under_.database->write_blocking(
+            [script](storage::Connection& connection) { return connection.run_script(script); });
+    };
+    ASSERT_TRUE(rename("ALTER TABLE journal RENAME TO away"));
+    under_.journal.checkpoint(settlement("req_1", 3));
+    ASSERT_TRUE(test::wait_until([] {
+        return runtime::metrics_text().find("quire_journal_failed_total 1") != std::string::npos;
+    }));
+    ASSERT_TRUE(rename("ALTER TABLE away RENAME TO journal"));
+    under_.journal.stop();
+    add_hold("req_1", "prompts@dead");
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 3);
 }
 
 TEST_F(RecoveryTest, SaysWhenTheLedgerCannotBeRead) {
