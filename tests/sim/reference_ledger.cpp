@@ -44,6 +44,7 @@ std::int64_t most_output(std::int64_t budget, const HoldOrder& order) {
 }  // namespace
 
 Result<HoldAnswer> ReferenceLedger::hold(const HoldOrder& order, Timestamp now) {
+    latest_ = std::max(latest_, now);
     if (is_open(order.request_id)) {
         const Request& open = requests_.at(order.request_id);
         return HoldAnswer{HoldAnswer::Outcome::kExists,
@@ -98,7 +99,7 @@ std::optional<Result<HoldAnswer>> ReferenceLedger::find_by_key(const HoldOrder& 
                                                                Timestamp now) {
     const auto found = keys_.find({order.project_id, order.idempotency_key});
     if (order.idempotency_key.empty() || found == keys_.end()) return std::nullopt;
-    const Key& key = found->second;
+    const ReferenceKey& key = found->second;
     if (now.micros - key.at.micros >= kDayMicros && !is_open(key.request_id)) return std::nullopt;
     if (key.request_hash != order.request_hash) return refused(ErrorCode::kIdempotencyKeyReused);
     if (is_open(key.request_id)) return refused(ErrorCode::kIdempotencyInProgress);
@@ -169,6 +170,7 @@ Result<credits::TransferRow> ReferenceLedger::grant(const credits::GrantOrder& o
 }
 
 std::size_t ReferenceLedger::expire_due(std::size_t limit, Timestamp now) {
+    latest_ = std::max(latest_, now);
     std::set<std::pair<Timestamp, std::string>> due;
     for (const auto& [id, request] : requests_) {
         if (request.state == State::kOpen && request.expires_at <= now) {
@@ -190,6 +192,14 @@ std::map<std::string, std::pair<std::int64_t, Timestamp>> ReferenceLedger::open_
         if (request.state == State::kOpen) open[id] = {request.amount, request.expires_at};
     }
     return open;
+}
+
+bool ReferenceLedger::may_drop(const ReferenceKey& key) const {
+    return latest_.micros - key.at.micros >= kDayMicros && !is_open(key.request_id);
+}
+
+void ReferenceLedger::keep_only(const ReferenceKeys& kept) {
+    std::erase_if(keys_, [&kept](const auto& key) { return !kept.contains(key.first); });
 }
 
 bool ReferenceLedger::is_open(const std::string& request_id) const {

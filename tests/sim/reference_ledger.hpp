@@ -37,6 +37,18 @@ struct ReferenceBalance {
     bool operator==(const ReferenceBalance&) const = default;
 };
 
+/// The request that an idempotency key was first used for.
+struct ReferenceKey {
+    std::string request_hash;
+    std::string request_id;
+    Timestamp at;
+
+    bool operator==(const ReferenceKey&) const = default;
+};
+
+/// By project and key.
+using ReferenceKeys = std::map<std::pair<std::string, std::string>, ReferenceKey>;
+
 /// What credits::Ledger must do, said as simply as possible: maps and a vector, no store, no
 /// failures. Balances are added up from the entries; costs and grants are worked out anew here. It
 /// is told the time. A copy is another possible world.
@@ -58,6 +70,13 @@ public:
     /// Open holds: amount and expiry.
     std::map<std::string, std::pair<std::int64_t, Timestamp>> open_holds() const;
 
+    /// Those that were never freed by a release.
+    const ReferenceKeys& keys() const { return keys_; }
+    /// Whether the ledger may have dropped the key: a day old once, and its request is over.
+    bool may_drop(const ReferenceKey& key) const;
+    /// Drops the keys that the ledger dropped. They stay dropped when a restart sets the time back.
+    void keep_only(const ReferenceKeys& kept);
+
 private:
     enum class State { kOpen, kSettled, kVoided, kExpired, kSettledLate };
     struct Request {
@@ -68,12 +87,6 @@ private:
         State state = State::kOpen;
         credits::TokenUsage usage;
     };
-    struct Key {
-        std::string request_hash;
-        std::string request_id;
-        Timestamp at;
-    };
-
     std::optional<Result<credits::HoldAnswer>> find_by_key(const credits::HoldOrder& order,
                                                            Timestamp now);
     Result<credits::HoldAnswer> open_hold(const credits::HoldOrder& order, Timestamp now);
@@ -91,7 +104,8 @@ private:
     std::vector<ReferenceEntry> entries_;
     std::map<std::string, ReferenceBalance> balances_;
     std::map<std::string, Request> requests_;
-    std::map<std::pair<std::string, std::string>, Key> keys_;  ///< by project and key
+    ReferenceKeys keys_;
+    Timestamp latest_;  ///< that it was told of
     std::map<std::string, credits::TransferRow> grants_;
 };
 

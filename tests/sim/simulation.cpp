@@ -233,7 +233,7 @@ void Simulation::crash() {
 void Simulation::restart() {
     for (int i = 0; i < kCrashesInARowMax; ++i) {
         if (disk_.is_down()) crash();
-        if (i > 0 && chance(25)) disk_.cut_power_in(1 + rng_.next_below(30));
+        if (faults_ > 0 && chance(25)) disk_.cut_power_in(1 + rng_.next_below(12));
         if (i + 1 == kCrashesInARowMax) disk_.calm();
         count("start");
         if (open_once()) break;
@@ -296,17 +296,20 @@ Result<StoreImage> Simulation::read_copy() {
 
 /// With two possible worlds the store says which one it is.
 void Simulation::choose_world(const StoreImage& store, const std::string& when) {
-    const std::string without = difference(store, world_);
+    std::string found = difference(store, world_);
     if (other_world_) {
-        const bool is_committed = !without.empty() && difference(store, *other_world_).empty();
-        if (is_committed) world_ = *std::move(other_world_);
+        const bool is_committed = !found.empty() && difference(store, *other_world_).empty();
+        if (is_committed) {
+            world_ = *std::move(other_world_);
+            found.clear();
+        }
         other_world_.reset();
         const std::string fate = is_committed ? "committed" : "gone";
         count(fmt::format("batch without answer, {}: {}", when, fate));
         trace("the batch without answer is " + fate);
-        if (is_committed) return;
     }
-    if (!without.empty()) fail(fmt::format("{}: {}", when, without));
+    if (!found.empty()) fail(fmt::format("{}: {}", when, found));
+    world_.keep_only(store.keys);
 }
 
 // ---- time and trace --------------------------------------------------------------------------

@@ -198,6 +198,19 @@ std::string check_ids(const StoreImage& store) {
     return "";
 }
 
+/// Old keys may be gone, in the store by pruning.
+std::string key_difference(const ReferenceKeys& there, const ReferenceLedger& reference) {
+    for (const auto& [name, key] : there) {
+        const auto wanted = reference.keys().find(name);
+        if (wanted == reference.keys().end()) return "a key that nobody holds: " + name.second;
+        if (key != wanted->second) return "a key of another request: " + name.second;
+    }
+    for (const auto& [name, key] : reference.keys()) {
+        if (!there.contains(name) && !reference.may_drop(key)) return "lost: key " + name.second;
+    }
+    return "";
+}
+
 }  // namespace
 
 Result<StoreImage> StoreImage::read(storage::Connection& connection) {
@@ -209,6 +222,11 @@ Result<StoreImage> StoreImage::read(storage::Connection& connection) {
               connection.query("SELECT request_id, amount, expires_at FROM holds"));
     for (const Row& row : holds) {
         image.holds[row.text(0)] = {row.integer(1), Timestamp{row.integer(2)}};
+    }
+    QUIRE_TRY(const auto keys, connection.query("SELECT project_id, key, request_hash, request_id, "
+                                                "at FROM idempotency_keys"));
+    for (const Row& row : keys) {
+        image.keys[{row.text(0), row.text(1)}] = {row.text(2), row.text(3), {row.integer(4)}};
     }
     QUIRE_TRY(const auto events,
               connection.query("SELECT seq, type, subject, payload FROM outbox ORDER BY seq"));
@@ -246,7 +264,8 @@ std::string difference(const StoreImage& store, const ReferenceLedger& reference
         if (there == balance) continue;
         return fmt::format("{} has {}, should have {}", name, to_text(there), to_text(balance));
     }
-    return store.holds == reference.open_holds() ? "" : "the open holds are others";
+    if (store.holds != reference.open_holds()) return "the open holds are others";
+    return key_difference(store.keys, reference);
 }
 
 }  // namespace quire::sim

@@ -23,6 +23,7 @@ struct StoreImage {
     std::vector<std::string> entry_ids;   ///< of the same entries
     std::map<std::string, ReferenceBalance> balances;
     std::map<std::string, std::pair<std::int64_t, Timestamp>> holds;
+    ReferenceKeys keys;
     std::vector<Event> events;
 
     static Result<StoreImage> read(storage::Connection& connection);
