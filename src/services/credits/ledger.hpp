@@ -121,8 +121,8 @@ public:
     /// late usage. The same usage again gets the same answer. kNotFound, kAlreadyCompleted (other
     /// usage, or voided), kInvalidValue.
     Result<PricedUsage> settle(const SettleOrder& order);
-    /// Releases a hold; nothing there or released before is no error. kAlreadyCompleted when it is
-    /// settled.
+    /// Releases a hold; nothing there, released or expired before is no error. kAlreadyCompleted
+    /// when it was settled before it expired.
     Result<void> release(const std::string& request_id);
     /// kInvalidValue for an amount that is not positive or does not fit,
     /// kIdempotencyKeyReused for the key with another amount.
