@@ -30,7 +30,6 @@ using Seconds = std::chrono::duration<double>;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kOpen = 256;  ///< holds that wait for their settlement
-constexpr std::int64_t kFirstAccount = 4;
 constexpr std::size_t kLoops = 2;
 constexpr std::size_t kCoroutines = 256;
 constexpr std::size_t kWaitingMax = 4096;
@@ -197,7 +196,7 @@ public:
 
 private:
     static std::int64_t account(const Open& open) {
-        return kFirstAccount + static_cast<std::int64_t>(open.org);
+        return bench::kFirstAccount + static_cast<std::int64_t>(open.org);
     }
     void hold(const Open& open) override {
         raw_.hold(open.request_id, account(open), kClock.now().micros);

@@ -55,8 +55,7 @@ void bind(sqlite3_stmt* statement, int place, std::int64_t number) {
 
 }  // namespace
 
-RawLedger::RawLedger(const std::string& path)
-    : org_id_("org_" + std::string(26, '0')), payload_(kPayloadBytes, 'x') {
+RawLedger::RawLedger(const std::string& path) : payload_(kPayloadBytes, 'x') {
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path.c_str(), &handle_, kFlags, nullptr) != SQLITE_OK) fail(handle_);
     const char* pragmas =
@@ -117,6 +116,7 @@ void RawLedger::insert_transfer(const std::string& request_id, std::int64_t slot
 }
 
 void RawLedger::hold(const std::string& request_id, std::int64_t account, std::int64_t now) {
+    org_id_ = fmt::format("org_{:026}", account - kFirstAccount);
     insert_transfer(request_id, 1, "hold", account, now);
     sqlite3_stmt* row = all_[kHold].get();
     bind(row, 1, request_id);
@@ -136,6 +136,7 @@ void RawLedger::hold(const std::string& request_id, std::int64_t account, std::i
 }
 
 void RawLedger::settle(const std::string& request_id, std::int64_t account, std::int64_t now) {
+    org_id_ = fmt::format("org_{:026}", account - kFirstAccount);
     insert_transfer(request_id, 2, "usage", account, now);
     bind(all_[kUnhold].get(), 1, request_id);
     run(all_[kUnhold]);

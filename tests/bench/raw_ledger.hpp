@@ -10,6 +10,9 @@ struct sqlite3_stmt;
 
 namespace quire::bench {
 
+/// Of the organizations, which are numbered in the order of their accounts.
+inline constexpr std::int64_t kFirstAccount = 4;
+
 /// The ledger's statements in the ledger's order, by SQLite's own C interface and nothing else: no
 /// decisions, no answers, ids by counting, payloads ready made. What the ledger is measured by.
 class RawLedger {

@@ -21,7 +21,10 @@ public:
     ProtoJson& number(std::string_view name, std::int64_t value) {
         if (value == 0) return *this;
         key(name);
-        fmt::format_to(std::back_inserter(out_), "\"{}\"", value);
+        const fmt::format_int digits(value);
+        out_ += '"';
+        out_.append(digits.data(), digits.size());
+        out_ += '"';
         return *this;
     }
     ProtoJson& flag(std::string_view name, bool value) {
@@ -33,7 +36,9 @@ public:
     /// Its value follows.
     void key(std::string_view name) {
         if (!std::exchange(is_first_, false)) out_ += ',';
-        fmt::format_to(std::back_inserter(out_), "\"{}\":", name);
+        out_ += '"';
+        out_ += name;
+        out_ += "\":";
     }
     void end() { out_ += '}'; }
 

@@ -164,12 +164,15 @@ Result<HoldAnswer> Ledger::hold(const HoldOrder& order) {
     }
     QUIRE_TRY(auto earlier, find_by_key(order));
     if (earlier) return *std::move(earlier);
-    QUIRE_TRY(const auto closed, note(store_->find_transfer(order.request_id, Slot::kHold)));
-    if (closed) return completed(order.request_id);
-    QUIRE_TRY(HoldRow hold, plan(order));
-    const HoldAnswer answer = answer_of(hold, HoldAnswer::Outcome::kAdmitted);
-    const auto opened = open_hold(order, std::move(hold));
-    if (!opened) return opened.error();
+    auto hold = plan(order);
+    if (!hold || !prepaid_ids_.contains(order.org_id)) {
+        QUIRE_TRY(const auto closed, note(store_->find_transfer(order.request_id, Slot::kHold)));
+        if (closed) return completed(order.request_id);
+    }
+    if (!hold) return hold.error();
+    const HoldAnswer answer = answer_of(*hold, HoldAnswer::Outcome::kAdmitted);
+    QUIRE_TRY(const bool is_new, open_hold(order, *std::move(hold)));
+    if (!is_new) return completed(order.request_id);
     return answer;
 }
 
@@ -232,7 +235,9 @@ Result<HoldRow> Ledger::plan(const HoldOrder& order) {
     return hold;
 }
 
-Result<void> Ledger::open_hold(const HoldOrder& order, HoldRow hold) {
+/// False, and nothing changed, when the request was held before: the insertion sees it, so that the
+/// usual hold needs no look-up of its own.
+Result<bool> Ledger::open_hold(const HoldOrder& order, HoldRow hold) {
     QUIRE_TRY(Account * payer, prepaid(order.org_id));
     TransferRow row = new_row(order.org_id, order.request_id, Slot::kHold, TransferKind::kHold);
     row.debit_account = payer->now.id;
@@ -242,18 +247,19 @@ Result<void> Ledger::open_hold(const HoldOrder& order, HoldRow hold) {
     row.price_version = order.price.version;
     row.project_id = order.project_id;
     row.key_id = order.key_id;
-    QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
+    QUIRE_TRY(const bool is_new, book_once(row));
+    if (!is_new) return false;
     const auto inserted = note(store_->insert_hold(hold));
-    if (!inserted) return inserted;
+    if (!inserted) return inserted.error();
     if (!order.idempotency_key.empty()) {
         const auto keyed = note(store_->insert_key({order.project_id, order.idempotency_key,
                                                     order.request_hash, order.request_id, now()}));
-        if (!keyed) return keyed;
+        if (!keyed) return keyed.error();
     }
     const std::string id = hold.request_id;
     const auto placed = holds_.emplace(id, std::move(hold)).first;
     expiries_.emplace(placed->second.expires_at, placed->first);
-    return {};
+    return true;
 }
 
 /// The one way out of a hold: its resolution, the pending money released, `posted` of it taken.
@@ -268,18 +274,19 @@ Result<void> Ledger::close_hold(const HoldRow& hold, TransferKind how, Money pos
     row.price_version = hold.price_version;
     row.usage = usage;
     QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
-    const auto deleted = note(store_->delete_hold(hold.request_id));
-    if (!deleted) return deleted;
-    const auto place = holds_.find(hold.request_id);
-    expiries_.erase({place->second.expires_at, place->first});
-    holds_.erase(place);  // `hold` may live there
-    return {};
+    return note(store_->delete_hold(hold.request_id));
+}
+
+/// Out of memory, to be closed in the store; a failure there has everything read again.
+HoldRow Ledger::take(Holds::iterator open) {
+    expiries_.erase({open->second.expires_at, open->first});
+    return std::move(holds_.extract(open).mapped());
 }
 
 Result<void> Ledger::release(const std::string& request_id) {
     const auto open = holds_.find(request_id);
     if (open != holds_.end()) {
-        const HoldRow hold = open->second;
+        const HoldRow hold = take(open);
         const auto closed = close_hold(hold, TransferKind::kVoid, Money(), std::nullopt);
         if (!closed || hold.idempotency_key.empty()) return closed;
         return note(store_->delete_key(hold.project_id, hold.idempotency_key));
@@ -293,7 +300,7 @@ std::size_t Ledger::expire_due(std::size_t limit) {
     std::size_t expired = 0;
     const Timestamp time = now();
     while (expired < limit && !expiries_.empty() && expiries_.begin()->first <= time) {
-        const HoldRow hold = holds_.at(std::string(expiries_.begin()->second));
+        const HoldRow hold = take(holds_.find(std::string(expiries_.begin()->second)));
         const auto closed = close_hold(hold, TransferKind::kExpire, Money(), std::nullopt);
         if (!closed) return expired;
         ++expired;
@@ -311,25 +318,27 @@ std::size_t Ledger::expire_due(std::size_t limit) {
 Result<PricedUsage> Ledger::settle(const SettleOrder& order) {
     const auto open = holds_.find(order.request_id);
     if (open == holds_.end()) return settle_closed(order);
-    const HoldRow hold = open->second;
-    if (now() < hold.expires_at) return settle_open(order, hold);
-    // Checked before anything is written: a refusal changes nothing.
-    QUIRE_TRY([[maybe_unused]] const auto checked, priced(order.usage, hold.price_version));
+    // Priced before anything is written: a refusal changes nothing.
+    QUIRE_TRY(PricedUsage cost, priced(order.usage, open->second.price_version));
+    const HoldRow hold = take(open);
+    if (now() < hold.expires_at) return settle_open(order, hold, std::move(cost));
     const auto closed = close_hold(hold, TransferKind::kExpire, Money(), std::nullopt);
     if (!closed) return closed.error();
     return settle_closed(order);
 }
 
-Result<PricedUsage> Ledger::settle_open(const SettleOrder& order, const HoldRow& hold) {
-    QUIRE_TRY(PricedUsage cost, priced(order.usage, hold.price_version));
+Result<PricedUsage> Ledger::settle_open(const SettleOrder& order, const HoldRow& hold,
+                                        PricedUsage cost) {
     const Money within = std::min(cost.total, hold.amount);
     const auto closed = close_hold(hold, TransferKind::kUsage, within, order.usage);
     if (!closed) return closed.error();
-    TransferRow excess =
-        new_row(hold.org_id, hold.request_id, Slot::kOverrun, TransferKind::kOverrun);
-    excess.description = hold.model;
-    const auto booked = book_excess(excess, {cost.total.micros - within.micros});
-    if (!booked) return booked.error();
+    if (cost.total > within) {
+        TransferRow excess =
+            new_row(hold.org_id, hold.request_id, Slot::kOverrun, TransferKind::kOverrun);
+        excess.description = hold.model;
+        const auto booked = book_excess(excess, {cost.total.micros - within.micros});
+        if (!booked) return booked.error();
+    }
     TransferRow whose;
     whose.org_id = hold.org_id;
     whose.project_id = hold.project_id;
@@ -470,8 +479,15 @@ TransferRow Ledger::new_row(const std::string& org_id, const std::string& refere
 
 /// Writes the line and moves both balances in memory; the store's follow at the batch's end.
 Result<bool> Ledger::book(const TransferRow& row) {
-    QUIRE_TRY(const bool is_new, note(store_->insert_transfer(row)));
+    QUIRE_TRY(const bool is_new, book_once(row));
     QUIRE_ASSERT(is_new, "whether a slot is filled was looked at before");
+    return true;
+}
+
+/// The same; false, and nothing changed, where the slot is filled.
+Result<bool> Ledger::book_once(const TransferRow& row) {
+    QUIRE_TRY(const bool is_new, note(store_->insert_transfer(row)));
+    if (!is_new) return false;
     for (const std::int64_t id : {row.debit_account, row.credit_account}) touched_.push_back(id);
     AccountRow& debited = accounts_.at(row.debit_account).now;
     debited.debits_pending += row.pending.micros;
@@ -501,7 +517,10 @@ Result<Ledger::Account*> Ledger::prepaid(const std::string& org_id) {
 
 std::string Ledger::next_id(std::string_view prefix) {
     last_ulid_ = next_ulid(last_ulid_, now(), rng_);
-    return fmt::format("{}_{}", prefix, last_ulid_);
+    std::string id(prefix);
+    id += '_';
+    id += last_ulid_;
+    return id;
 }
 
 }  // namespace quire::credits

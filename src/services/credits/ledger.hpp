@@ -145,6 +145,7 @@ private:
         AccountRow stored;  ///< as the last commit left it
         AccountRow now;
     };
+    using Holds = std::unordered_map<std::string, HoldRow>;
 
     template <class T>
     Result<T> note(Result<T> result) {
@@ -157,10 +158,12 @@ private:
 
     Result<std::optional<HoldAnswer>> find_by_key(const HoldOrder& order);
     Result<HoldRow> plan(const HoldOrder& order);
-    Result<void> open_hold(const HoldOrder& order, HoldRow hold);
+    Result<bool> open_hold(const HoldOrder& order, HoldRow hold);
     Result<void> close_hold(const HoldRow& hold, TransferKind how, Money posted,
                             const std::optional<TokenUsage>& usage);
-    Result<PricedUsage> settle_open(const SettleOrder& order, const HoldRow& hold);
+    HoldRow take(Holds::iterator open);
+    Result<PricedUsage> settle_open(const SettleOrder& order, const HoldRow& hold,
+                                    PricedUsage cost);
     Result<PricedUsage> settle_closed(const SettleOrder& order);
     Result<PricedUsage> settle_late(const SettleOrder& order, const TransferRow& expired);
     Result<PricedUsage> settled_before(const SettleOrder& order, const TransferRow& usage);
@@ -172,6 +175,7 @@ private:
     TransferRow new_row(const std::string& org_id, const std::string& reference, Slot slot,
                         TransferKind kind);
     Result<bool> book(const TransferRow& row);
+    Result<bool> book_once(const TransferRow& row);
     Money available(const std::string& org_id) const;
     Result<Account*> prepaid(const std::string& org_id);
     std::string next_id(std::string_view prefix);
@@ -185,7 +189,7 @@ private:
     std::unordered_map<std::int64_t, Account> accounts_;
     std::unordered_map<std::string, std::int64_t> prepaid_ids_;
     std::vector<std::int64_t> touched_;  ///< accounts of the batch that runs
-    std::unordered_map<std::string, HoldRow> holds_;
+    Holds holds_;
     std::set<std::pair<Timestamp, std::string_view>> expiries_;  ///< views of the keys of holds_
     std::unordered_map<std::int64_t, Price> prices_;
 
