@@ -33,7 +33,8 @@ constexpr const char* kStatements[] = {
     "UPDATE accounts SET debits_pending = debits_pending + ?2, debits_posted = debits_posted + "
     "?3, credits_pending = credits_pending + ?4, credits_posted = credits_posted + ?5 WHERE id = "
     "?1 AND (name <> 'prepaid' OR debits_pending + ?2 + debits_posted + ?3 <= credits_posted + "
-    "?5) RETURNING debits_pending, debits_posted, credits_pending, credits_posted",
+    "?5) AND debits_pending >= ?6 AND debits_posted >= ?7 AND credits_pending >= ?8 AND "
+    "credits_posted >= ?9",
 };
 
 [[noreturn]] void fail(sqlite3* handle) {
@@ -162,6 +163,8 @@ void RawLedger::update_account(std::int64_t account, const Moved& by, bool is_de
     bind(row, is_debit ? 3 : 5, by.posted);
     bind(row, is_debit ? 4 : 2, std::int64_t{0});
     bind(row, is_debit ? 5 : 3, std::int64_t{0});
+    // The ledger compares with the balances that it knows.
+    for (int place = 6; place <= 9; ++place) bind(row, place, std::int64_t{0});
     run(all_[kAccount]);
 }
 

@@ -100,22 +100,21 @@ Result<void> LedgerStore::insert_account(const AccountRow& account) {
 }
 
 Result<void> LedgerStore::update_account(const AccountRow& before, const AccountRow& after) {
-    QUIRE_TRY(const auto rows,
-              connection_->query(
+    // Who was `before` is `after` now; RETURNING would cost SQLite a table of its own.
+    QUIRE_TRY(const std::int64_t changed,
+              connection_->execute(
                   "UPDATE accounts SET debits_pending = debits_pending + $2, "
                   "debits_posted = debits_posted + $3, credits_pending = credits_pending + $4, "
                   "credits_posted = credits_posted + $5 WHERE id = $1 AND (name <> 'prepaid' OR "
                   "debits_pending + $2 + debits_posted + $3 <= credits_posted + $5) "
-                  "RETURNING debits_pending, debits_posted, credits_pending, credits_posted",
+                  "AND debits_pending = $6 AND debits_posted = $7 AND credits_pending = $8 "
+                  "AND credits_posted = $9",
                   {after.id, after.debits_pending - before.debits_pending,
                    after.debits_posted - before.debits_posted,
                    after.credits_pending - before.credits_pending,
-                   after.credits_posted - before.credits_posted}));
-    const bool agrees = rows.size() == 1 && rows[0].integer(0) == after.debits_pending &&
-                        rows[0].integer(1) == after.debits_posted &&
-                        rows[0].integer(2) == after.credits_pending &&
-                        rows[0].integer(3) == after.credits_posted;
-    if (agrees) return {};
+                   after.credits_posted - before.credits_posted, before.debits_pending,
+                   before.debits_posted, before.credits_pending, before.credits_posted}));
+    if (changed == 1) return {};
     return Error(ErrorCode::kInternalError,
                  fmt::format("ledger: account {} in memory is not the one in the store", after.id));
 }

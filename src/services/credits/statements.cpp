@@ -24,8 +24,10 @@ Result<std::vector<Entry>> read_entries(storage::Connection& connection, const s
     QUIRE_TRY(const auto rows,
               connection.query("SELECT id, at, kind, CASE kind WHEN 'grant' THEN posted ELSE "
                                "-posted END, CASE kind WHEN 'grant' THEN '' ELSE reference END, "
-                               "description FROM transfers WHERE org_id = $1 AND kind IN "
-                               "('grant', 'usage', 'overrun') AND ($2 = '' OR id < $2) "
+                               "description FROM transfers WHERE org_id = $1 AND "
+                               // In the words of the index `entries`, which SQLite compares.
+                               "(kind = 'grant' OR kind = 'usage' OR kind = 'overrun') "
+                               "AND ($2 = '' OR id < $2) "
                                "ORDER BY id DESC LIMIT $3",
                                {org_id, after, limit}));
     std::vector<Entry> entries;
