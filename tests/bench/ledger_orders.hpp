@@ -15,7 +15,7 @@ inline constexpr std::size_t kOrganizations = 10'000;
 class Orders {
 public:
     Orders(bool is_hot, credits::Price price, const Clock& clock, std::uint64_t seed)
-        : is_hot_(is_hot), price_(price), clock_(clock), rng_(seed) {}
+        : is_hot_(is_hot), price_(price), clock_(clock), rng_(seed), place_(seed * 6037) {}
 
     static std::string org(std::size_t index) { return fmt::format("org_{:026}", index); }
     std::size_t next_org() {
@@ -51,7 +51,7 @@ private:
     credits::Price price_;
     const Clock& clock_;
     SeededRng rng_;
-    std::size_t place_ = 0;
+    std::size_t place_;
 };
 
 }  // namespace quire::bench
