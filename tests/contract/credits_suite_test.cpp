@@ -142,7 +142,8 @@ TEST_F(CreditsSuiteFaults, SeesAHoldOfLessThanTheMost) {
 
 awaitable<Result<SettleResponse>> settle_one_more(Credits& port, rpc::CallContext ctx,
                                                   SettleRequest request) {
-    request.mutable_usage()->set_output_tokens(request.usage().output_tokens() + 1);
+    const std::int64_t tokens = request.usage().output_tokens();
+    request.mutable_usage()->set_output_tokens(tokens == INT64_MAX ? tokens - 1 : tokens + 1);
     co_return co_await port.settle(ctx, request);
 }
 

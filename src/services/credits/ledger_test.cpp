@@ -61,7 +61,7 @@ protected:
         Single single(std::move(work));
         LedgerOperation* one = &single;
         ledger_.run({&one, 1});
-        return *single.result;
+        return *std::move(single.result);
     }
     Result<TransferRow> grant(std::int64_t amount, std::string key = "g") {
         const GrantOrder order{"org_a", {amount}, "test", std::move(key), ""};
@@ -441,6 +441,8 @@ TEST_F(LedgerTest, WhenTheStoreFailsTheBatchNeverHappened) {
     broken.run(batch);
     EXPECT_FALSE(broken.is_open());
     EXPECT_EQ(opened, 2);
+    EXPECT_FALSE(*first.result);
+    EXPECT_FALSE(*second.result);
 
     ASSERT_TRUE(other->run_script(
         "CREATE TABLE holds (request_id TEXT PRIMARY KEY, hold_id TEXT, org_id TEXT, project_id "
