@@ -50,7 +50,8 @@ rpc::CallContext new_customer() {
 
 awaitable<Result<rpc::CallContext>> customer_with(Credits& port, std::int64_t amount) {
     const rpc::CallContext ctx = new_customer();
-    QUIRE_CO_TRY([[maybe_unused]] const auto granted, grant(port, ctx, amount));
+    const auto granted = co_await grant(port, ctx, amount);
+    if (!granted) co_return granted.error();
     co_return ctx;
 }
 

@@ -118,7 +118,8 @@ awaitable<Result<void>> the_same_request_is_admitted_once(Credits& port, Finding
     expect_same(found, again.hold_id(), first.hold_id(), "the hold");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
     expect_same(found, held, "950 50", "admitted twice");
-    QUIRE_CO_TRY([[maybe_unused]] const auto ended, settle(port, admission.request_id(), 1, 1));
+    const auto ended = co_await settle(port, admission.request_id(), 1, 1);
+    if (!ended) co_return ended.error();
     QUIRE_CO_TRY(const auto late, port.admit(ctx, admission));
     found.expect(late.outcome() == AdmitResponse::COMPLETED, "admitted after its settlement");
     co_return Result<void>();
@@ -129,14 +130,16 @@ awaitable<Result<void>> a_key_belongs_to_its_first_request(Credits& port, Findin
     auto first = new_admission();
     first.set_idempotency_key("key");
     first.set_request_hash("a");
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, first));
+    const auto admitted = co_await port.admit(ctx, first);
+    if (!admitted) co_return admitted.error();
     auto again = first;
     again.set_request_id(new_admission().request_id());
     co_await refused(found, port.admit(ctx, again), kIdempotencyInProgress, "while it runs");
     auto other = again;
     other.set_request_hash("b");
     co_await refused(found, port.admit(ctx, other), kIdempotencyKeyReused, "other body");
-    QUIRE_CO_TRY([[maybe_unused]] const auto ended, settle(port, first.request_id(), 1, 1));
+    const auto ended = co_await settle(port, first.request_id(), 1, 1);
+    if (!ended) co_return ended.error();
     QUIRE_CO_TRY(const auto completed, port.admit(ctx, again));
     found.expect(completed.outcome() == AdmitResponse::COMPLETED, "ran again");
     expect_same(found, completed.first_request_id(), first.request_id(), "first request");
@@ -152,7 +155,8 @@ awaitable<Result<void>> a_key_of_another_project_is_another_key(Credits& port, F
     second.set_idempotency_key("shared");
     QUIRE_CO_TRY(const auto one, customer_with(port, 1000));
     QUIRE_CO_TRY(const auto two, customer_with(port, 1000));
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(one, first));
+    const auto admitted = co_await port.admit(one, first);
+    if (!admitted) co_return admitted.error();
     QUIRE_CO_TRY(const auto foreign, port.admit(two, second));
     found.expect(foreign.outcome() == AdmitResponse::ADMITTED, "another project's key counts");
     co_return Result<void>();
@@ -162,9 +166,12 @@ awaitable<Result<void>> a_void_releases_everything_and_the_key(Credits& port, Fi
     QUIRE_CO_TRY(const auto ctx, customer_with(port, 1000));
     auto first = new_admission();
     first.set_idempotency_key("key");
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, first));
-    QUIRE_CO_TRY([[maybe_unused]] const auto gone, void_hold(port, first.request_id()));
-    QUIRE_CO_TRY([[maybe_unused]] const auto again, void_hold(port, first.request_id()));
+    const auto admitted = co_await port.admit(ctx, first);
+    if (!admitted) co_return admitted.error();
+    const auto gone = co_await void_hold(port, first.request_id());
+    if (!gone) co_return gone.error();
+    const auto again = co_await void_hold(port, first.request_id());
+    if (!again) co_return again.error();
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
     expect_same(found, after, "1000 0", "voided");
     co_await refused(found, settle(port, first.request_id(), 1, 1), kAlreadyCompleted,
@@ -179,7 +186,8 @@ awaitable<Result<void>> settling_twice_books_once(Credits& port, Findings& found
     QUIRE_CO_TRY(const auto ctx, customer_with(port, 1000));
     const auto admission = new_admission();
     const std::string& id = admission.request_id();
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, admission));
+    const auto admitted = co_await port.admit(ctx, admission);
+    if (!admitted) co_return admitted.error();
     QUIRE_CO_TRY(const auto first, settle(port, id, 3, 4));
     QUIRE_CO_TRY(const auto again, settle(port, id, 3, 4));
     expect_same(found, again.ShortDebugString(), first.ShortDebugString(), "the same again");
@@ -193,7 +201,8 @@ awaitable<Result<void>> settling_twice_books_once(Credits& port, Findings& found
 awaitable<Result<void>> what_was_never_held_cannot_be_settled(Credits& port, Findings& found) {
     const std::string id = new_admission().request_id();
     co_await refused(found, settle(port, id, 1, 1), kNotFound, "settle");
-    QUIRE_CO_TRY([[maybe_unused]] const auto nothing, void_hold(port, id));
+    const auto nothing = co_await void_hold(port, id);
+    if (!nothing) co_return nothing.error();
     co_return Result<void>();
 }
 
@@ -201,7 +210,8 @@ awaitable<Result<void>> what_exceeds_the_hold_is_an_overrun_and_then_a_loss(Cred
                                                                             Findings& found) {
     QUIRE_CO_TRY(const auto ctx, customer_with(port, kHeld + 30));
     const auto admission = new_admission();
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, admission));
+    const auto admitted = co_await port.admit(ctx, admission);
+    if (!admitted) co_return admitted.error();
     QUIRE_CO_TRY(const auto settled, settle(port, admission.request_id(), 100, 0));
     found.expect(settled.cost().amount() == 100, "the price is not the usage's");
     QUIRE_CO_TRY(const Texts lines, entries(port, ctx));
@@ -215,12 +225,14 @@ awaitable<Result<void>> absurd_usage_is_refused_and_the_hold_stays(Credits& port
     QUIRE_CO_TRY(const auto ctx, customer_with(port, 1000));
     const auto admission = new_admission();
     const std::string& id = admission.request_id();
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, admission));
+    const auto admitted = co_await port.admit(ctx, admission);
+    if (!admitted) co_return admitted.error();
     co_await refused(found, settle(port, id, -1, 1), kInvalidValue, "negative");
     co_await refused(found, settle(port, id, kMost, kMost), kInvalidValue, "overflowing");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
     expect_same(found, held, "950 50", "refused");
-    QUIRE_CO_TRY([[maybe_unused]] const auto settled, settle(port, id, 0, 0));
+    const auto settled = co_await settle(port, id, 0, 0);
+    if (!settled) co_return settled.error();
     QUIRE_CO_TRY(const Texts lines, entries(port, ctx));
     found.expect(lines == Texts{"usage 0", "grant 1000"}, "a usage of 0 has no entry of 0");
     co_return Result<void>();
@@ -231,11 +243,13 @@ awaitable<Result<void>> a_hold_expires_and_late_usage_is_booked_once(Credits& po
     QUIRE_CO_TRY(const auto ctx, customer_with(port, kHeld));
     auto admission = new_admission();
     admission.set_ttl_us(1);
-    QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, admission));
+    const auto admitted = co_await port.admit(ctx, admission);
+    if (!admitted) co_return admitted.error();
     const auto slept = co_await runtime::sleep_for(std::chrono::milliseconds(2));
     ignore(slept, "only the hold's time");
     for (int i = 0; i < 2; ++i) {
-        QUIRE_CO_TRY([[maybe_unused]] const auto late, settle(port, admission.request_id(), 3, 4));
+        const auto late = co_await settle(port, admission.request_id(), 3, 4);
+        if (!late) co_return late.error();
         QUIRE_CO_TRY(const auto after, balance(port, ctx));
         expect_same(found, after, "39 0", "late");
     }
@@ -248,14 +262,17 @@ awaitable<Result<void>> open_holds_are_listed_by_owner(Credits& port, Findings& 
     for (int i = 0; i < 2; ++i) {
         auto admission = new_admission();
         admission.set_owner(ctx.principal.org_id);
-        QUIRE_CO_TRY([[maybe_unused]] const auto admitted, port.admit(ctx, admission));
+        const auto admitted = co_await port.admit(ctx, admission);
+        if (!admitted) co_return admitted.error();
         ids.push_back(admission.request_id());
     }
     std::sort(ids.begin(), ids.end());  // their order; two of one millisecond differ by chance
     QUIRE_CO_TRY(const Texts both, open_holds(port, ctx.principal.org_id));
     found.expect(both == ids, "not the two in their order");
-    QUIRE_CO_TRY([[maybe_unused]] const auto settled, settle(port, ids[0], 1, 1));
-    QUIRE_CO_TRY([[maybe_unused]] const auto gone, void_hold(port, ids[1]));
+    const auto settled = co_await settle(port, ids[0], 1, 1);
+    if (!settled) co_return settled.error();
+    const auto gone = co_await void_hold(port, ids[1]);
+    if (!gone) co_return gone.error();
     QUIRE_CO_TRY(const Texts none, open_holds(port, ctx.principal.org_id));
     found.expect(none.empty(), "what is over is still listed");
     co_return Result<void>();

@@ -48,11 +48,14 @@ awaitable<Result<void>> play(http::Exchange& exchange, Script& script) {
     head.status = script.status;
     head.content_type = script.type;
     head.headers = script.headers;
-    QUIRE_CO_TRY([[maybe_unused]] const auto begun, exchange.begin_stream(std::move(head)));
+    const auto begun = co_await exchange.begin_stream(std::move(head));
+    if (!begun) co_return begun.error();
     for (const std::string& piece : script.pieces) {
-        QUIRE_CO_TRY([[maybe_unused]] const auto written, exchange.write(piece));
+        const auto written = co_await exchange.write(piece);
+        if (!written) co_return written.error();
         // One after the other, so that they arrive as they are.
-        QUIRE_CO_TRY([[maybe_unused]] const auto slept, runtime::sleep_for(1ms));
+        const auto slept = co_await runtime::sleep_for(1ms);
+        if (!slept) co_return slept.error();
     }
     if (script.end == Script::End::kWait) co_return co_await runtime::sleep_for(1h);
     if (script.end == Script::End::kFinish) co_return co_await exchange.finish_stream();
