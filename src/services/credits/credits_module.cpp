@@ -41,8 +41,8 @@ public:
         if (!report.is_ok()) return violated(report);
         const auto opened = ledger_.open();
         if (!opened) return opened;
-        service_ = std::make_shared<CreditsService>(
-            CreditsService::Deps{writer_, *database_, wiring.rng()}, config, std::move(prices));
+        service_ = std::make_shared<CreditsService>(CreditsService::Deps{writer_, *database_},
+                                                    config, std::move(prices));
         wiring.provide<Credits>(service_, credits_methods(*service_));
         writer_.start();
         return {};

@@ -15,7 +15,6 @@ public:
     struct Deps {
         LedgerWriter& writer;
         storage::Database& database;
-        Rng& rng;
     };
     CreditsService(Deps deps, const CreditsConfig& config, PriceList prices)
         : deps_(deps), catalog_(config.catalog), prices_(std::move(prices)) {}

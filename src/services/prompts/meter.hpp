@@ -21,7 +21,6 @@ public:
 
     /// Whether upstream produced anything: then it is charged, whatever happens after.
     bool has_content() const { return has_content_; }
-    bool has_finished() const { return finished_.has_value(); }
     /// The provider's reason; "" before the end.
     std::string finish_reason() const { return finished_ ? finished_->finish_reason() : ""; }
     /// The provider's count, else the guess. `0` is a count, absent is not.
