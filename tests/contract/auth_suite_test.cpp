@@ -1,10 +1,12 @@
 #include "tests/contract/auth_suite.hpp"
 
 #include "quire/auth/v1/auth_fake.hpp"
+#include "quire/auth/v1/auth_rpc.hpp"
 #include "runtime/wiring.hpp"
 #include "services/auth/auth_module.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/wired.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,6 +47,20 @@ TEST_P(AuthContract, Holds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Service, AuthContract, testing::ValuesIn(auth_cases()),
+                         [](const auto& instance) { return instance.param.name; });
+
+/// The same through the generated client, gRPC's wire and the generated server.
+class AuthOverTheWire : public testing::TestWithParam<AuthCase> {};
+
+TEST_P(AuthOverTheWire, Holds) {
+    const AuthSubject subject;
+    Wired wired(auth::auth_methods(*subject.port));
+    auth::AuthClient client(wired.channel);
+
+    EXPECT_EQ(wired.run(check_auth(GetParam(), client)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Wire, AuthOverTheWire, testing::ValuesIn(auth_cases()),
                          [](const auto& instance) { return instance.param.name; });
 
 /// A fake that passes every call on to the service, until a test plants a fault in it.

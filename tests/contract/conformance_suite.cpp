@@ -26,6 +26,7 @@ rpc::CallContext context() {
     rpc::CallContext ctx;
     ctx.request_id = "req_01M84YTZVCKESBNN60DEPB1WMQ";
     ctx.principal.org_id = "org_1";
+    ctx.principal.scopes = {"inference"};
     ctx.idempotency_key = "once";
     ctx.trace.trace_id.fill(7);
     ctx.trace.span_id.fill(9);

@@ -45,6 +45,7 @@ rpc::CallContext new_customer() {
     ctx.principal.org_id = "org_" + new_ulid();
     ctx.principal.project_id = "prj_" + new_ulid();
     ctx.principal.key_id = "key_" + new_ulid();
+    ctx.principal.is_operator = true;  // who acts for this customer: grants are the operator's
     return ctx;
 }
 

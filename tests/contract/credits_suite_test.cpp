@@ -1,10 +1,12 @@
 #include "tests/contract/credits_suite.hpp"
 
 #include "quire/credits/v1/credits_fake.hpp"
+#include "quire/credits/v1/credits_rpc.hpp"
 #include "runtime/wiring.hpp"
 #include "services/credits/credits_module.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/wired.hpp"
 
 #include <gtest/gtest.h>
 
@@ -52,6 +54,20 @@ TEST_P(CreditsContract, Holds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Service, CreditsContract, testing::ValuesIn(credits_cases()),
+                         [](const auto& instance) { return instance.param.name; });
+
+/// The same through the generated client, gRPC's wire and the generated server.
+class CreditsOverTheWire : public testing::TestWithParam<CreditsCase> {};
+
+TEST_P(CreditsOverTheWire, Holds) {
+    const CreditsSubject subject;
+    Wired wired(credits::credits_methods(*subject.port));
+    credits::CreditsClient client(wired.channel);
+
+    EXPECT_EQ(wired.run(check_credits(GetParam(), client)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Wire, CreditsOverTheWire, testing::ValuesIn(credits_cases()),
                          [](const auto& instance) { return instance.param.name; });
 
 /// A fake that passes every call on to the service, until a test plants a fault in it.

@@ -13,9 +13,16 @@ using Deltas = std::vector<Delta>;
 /// The text in pieces of `size` bytes.
 Deltas pieces_of(std::string_view text, std::size_t size,
                  common::v1::Channel channel = common::v1::CONTENT) {
+    const auto is_within_character = [&](std::size_t at) {
+        return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+    };
     Deltas deltas;
-    for (std::size_t at = 0; at < text.size(); at += size) {
-        deltas.push_back(text_delta(std::string(text.substr(at, size)), channel));
+    for (std::size_t at = 0; at < text.size();) {
+        // A protobuf string holds whole characters.
+        std::size_t end = at + size;
+        while (is_within_character(end)) ++end;
+        deltas.push_back(text_delta(std::string(text.substr(at, end - at)), channel));
+        at = end;
     }
     return deltas;
 }

@@ -1,10 +1,12 @@
 #include "tests/contract/review_suite.hpp"
 
 #include "quire/review/v1/review_fake.hpp"
+#include "quire/review/v1/review_rpc.hpp"
 #include "runtime/wiring.hpp"
 #include "services/review/review_module.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/wired.hpp"
 
 #include <gtest/gtest.h>
 
@@ -50,6 +52,20 @@ TEST_P(ReviewContract, Holds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Service, ReviewContract, testing::ValuesIn(review_cases()),
+                         [](const auto& instance) { return instance.param.name; });
+
+/// The same through the generated client, gRPC's wire and the generated server.
+class ReviewOverTheWire : public testing::TestWithParam<ReviewCase> {};
+
+TEST_P(ReviewOverTheWire, Holds) {
+    const ReviewSubject subject;
+    Wired wired(review::review_methods(*subject.port));
+    review::ReviewClient client(wired.channel);
+
+    EXPECT_EQ(wired.run(check_review(GetParam(), client)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Wire, ReviewOverTheWire, testing::ValuesIn(review_cases()),
                          [](const auto& instance) { return instance.param.name; });
 
 /// Sessions of the service, whose pieces and answers a test may falsify.

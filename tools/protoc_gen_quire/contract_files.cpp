@@ -154,14 +154,33 @@ std::string port_header(const ServiceDescriptor& service) {
     return out + fmt::format("}};\n\n}}  // namespace quire::{}\n", short_package(file));
 }
 
+namespace {
+
+std::string client_class(const ServiceDescriptor& service) {
+    std::string out = fmt::format(
+        "/// The port over a channel, for a service that runs elsewhere.\n"
+        "class {0}Client final : public {0} {{\npublic:\n"
+        "    explicit {0}Client(std::shared_ptr<rpc::Channel> channel) : "
+        "channel_(std::move(channel)) {{}}\n",
+        service.name());
+    for (const MethodDescriptor* method : methods_of(service)) {
+        out += fmt::format("\n    {} {}({}) override;\n", return_type(*method),
+                           snake_case(method->name()), parameters(*method, true));
+    }
+    return out + "\nprivate:\n    std::shared_ptr<rpc::Channel> channel_;\n};\n\n";
+}
+
+}  // namespace
+
 std::string rpc_header(const ServiceDescriptor& service) {
     const FileDescriptor& file = *service.file();
     const std::string package = short_package(file);
     std::string out = fmt::format(fmt::runtime(kNotice), file.name());
     out +=
         fmt::format("#include <vector>\n\n#include \"{}/{}_port.hpp\"\n", folder_of(file), package);
-    out += "#include \"runtime/rpc/method.hpp\"\n\n";
+    out += "#include \"runtime/rpc/channel.hpp\"\n#include \"runtime/rpc/method.hpp\"\n\n";
     out += fmt::format("namespace quire::{} {{\n\n", package);
+    out += client_class(service);
     out +=
         "/// The methods of the port as rows for `quire call`, quire.sock and the wire. `port` "
         "must\n"
@@ -169,6 +188,33 @@ std::string rpc_header(const ServiceDescriptor& service) {
     out += fmt::format("std::vector<rpc::Method> {}_methods({}& port);\n", package, service.name());
     return out + fmt::format("\n}}  // namespace quire::{}\n", package);
 }
+
+namespace {
+
+/// One forwarding line a method: everything else is in runtime/rpc.
+std::string client_methods(const ServiceDescriptor& service) {
+    std::string out;
+    for (const MethodDescriptor* method : methods_of(service)) {
+        const std::string path = fmt::format("/{}/{}", service.full_name(), method->name());
+        std::string call = "call_unary";
+        std::string types = cpp_type(*method->output_type());
+        if (is_two_way(*method)) {
+            call = "open_session";
+            types = cpp_type(*method->input_type()) + ", " + types;
+        } else if (method->server_streaming()) {
+            call = "call_server_stream";
+        }
+        std::string passed = arguments(*method).substr(std::string("ctx").size());
+        out += fmt::format(
+            "\n{0} {1}Client::{2}({3}) {{\n"
+            "    return rpc::{4}<{5}>(*channel_, ctx, \"{6}\"{7});\n}}\n",
+            return_type(*method), service.name(), snake_case(method->name()),
+            parameters(*method, true), call, types, path, passed);
+    }
+    return out;
+}
+
+}  // namespace
 
 std::string rpc_source(const ServiceDescriptor& service) {
     const FileDescriptor& file = *service.file();
@@ -197,7 +243,8 @@ std::string rpc_source(const ServiceDescriptor& service) {
             service.full_name(), method->name(), kind, access_name(rule.access()), rule.scope(),
             rule.idempotent(), serve, service.name(), snake_case(method->name()));
     }
-    return out + fmt::format("    return methods;\n}}\n\n}}  // namespace quire::{}\n", package);
+    out += "    return methods;\n}\n" + client_methods(service);
+    return out + fmt::format("\n}}  // namespace quire::{}\n", package);
 }
 
 std::string fake_header(const ServiceDescriptor& service) {

@@ -12,7 +12,8 @@ std::optional<std::string> find_fault(const google::protobuf::FileDescriptor& fi
 
 /// `auth_port.hpp`: the port, an abstract class with one coroutine per method.
 std::string port_header(const google::protobuf::ServiceDescriptor& service);
-/// `auth_rpc.hpp` and `.cpp`: the method table behind `quire call` and the wire.
+/// `auth_rpc.hpp` and `.cpp`: the client over the wire, and the method table behind `quire call`
+/// and the wire's server.
 std::string rpc_header(const google::protobuf::ServiceDescriptor& service);
 std::string rpc_source(const google::protobuf::ServiceDescriptor& service);
 /// `auth_fake.hpp`: answers by functions that a test sets, and counts calls.

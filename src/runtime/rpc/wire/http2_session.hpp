@@ -1,0 +1,93 @@
+#pragma once
+
+#include "runtime/deadline_timer.hpp"
+#include "runtime/rpc/wire/http2_stream.hpp"
+#include "runtime/rpc/wire/wire_limits.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <array>
+#include <functional>
+#include <unordered_map>
+
+struct nghttp2_session;
+
+namespace quire::rpc {
+
+enum class Http2Role { kClient, kServer };
+
+/// One HTTP/2 connection, client or server, over libnghttp2 on one loop. What leaves is gathered
+/// and sent at the end of the loop's turn. Floods, unanswered pings and stalled writes end it.
+class Http2Session : public std::enable_shared_from_this<Http2Session> {
+public:
+    using Socket = asio::generic::stream_protocol::socket;
+
+    Http2Session(asio::io_context& loop, Socket socket, Http2Role role, const WireLimits& limits);
+    ~Http2Session();
+    Http2Session(const Http2Session&) = delete;
+    Http2Session& operator=(const Http2Session&) = delete;
+
+    /// A server's: a call's headers are whole. Set before `start`.
+    std::function<void(const std::shared_ptr<Http2Stream>&)> on_call;
+    /// The stream is over, for whatever reason; a server cancels its handler.
+    std::function<void(Http2Stream&)> on_stream_closed;
+    /// The connection is gone, and every stream with it.
+    std::function<void()> on_closed;
+
+    void start();
+    /// A client's: a new call with these headers. kOverloaded when the connection takes no more.
+    Result<std::shared_ptr<Http2Stream>> open(const HeaderList& headers);
+    /// Takes no new calls, lets the open ones end, then closes.
+    void go_away();
+    void close();
+    bool takes_calls() const { return !is_closed_ && !is_leaving_; }
+    std::size_t open_calls() const { return streams_.size(); }
+
+private:
+    friend class Http2Stream;
+    struct Callbacks;
+    struct Flood {
+        SteadyTime second;
+        std::uint32_t count = 0;
+    };
+
+    void read_some();
+    void on_read(std::size_t size);
+    void flush_soon();
+    void flush();
+    void write_gathered();
+    void end_if_done();
+    void look_for_life();
+    bool is_flood(Flood& flood, std::uint32_t per_second);
+    void terminate(Http2Code code);
+
+    // What a stream asks.
+    void resume(Http2Stream& stream);
+    void respond(Http2Stream& stream);
+    void give_credit(Http2Stream& stream, std::size_t bytes);
+    void reset(Http2Stream& stream, Http2Code code);
+
+    asio::io_context& loop_;
+    Socket socket_;
+    Http2Role role_;
+    WireLimits limits_;
+    nghttp2_session* h2_ = nullptr;
+    std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
+    std::array<char, 16 * 1024> in_;
+    std::string out_;
+    std::size_t out_begin_ = 0;
+    runtime::Deadline stall_;
+    runtime::Deadline life_;
+    Flood pings_;
+    Flood settings_;
+    bool has_shaken_hands_ = false;  ///< the peer's settings came
+    bool has_heard_ = false;         ///< since `life_` was last set
+    bool is_ping_pending_ = false;
+    bool is_flush_due_ = false;
+    bool is_writing_ = false;
+    bool is_leaving_ = false;
+    bool is_closed_ = false;
+};
+
+}  // namespace quire::rpc

@@ -1,0 +1,243 @@
+#include "runtime/rpc/wire/wire_client.hpp"
+
+#include "runtime/rpc/wire/http2_session.hpp"
+#include "runtime/rpc/wire/wire_format.hpp"
+#include "runtime/task_group.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <future>
+#include <list>
+
+namespace quire::rpc {
+namespace {
+
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+class WireClientStream final : public ClientStream {
+public:
+    WireClientStream(asio::io_context& loop, std::shared_ptr<Http2Stream> stream,
+                     SteadyTime deadline)
+        : stream_(std::move(stream)) {
+        if (deadline == SteadyTime::max()) return;
+        deadline_.emplace(loop, [this] {
+            is_late_ = true;
+            stream_->reset(Http2Code::kCancel);
+        });
+        deadline_->expire_at(deadline);
+    }
+    ~WireClientStream() override {
+        if (!is_ended_) stream_->reset(Http2Code::kCancel);
+    }
+
+    awaitable<Result<void>> write(const google::protobuf::MessageLite& message) override {
+        const auto written = co_await stream_->write(message);
+        if (!written) co_return ended_by(written.error());
+        co_return Result<void>();
+    }
+    void end() override { stream_->end(); }
+
+    awaitable<Result<bool>> read(google::protobuf::MessageLite& message) override {
+        const auto has_message = co_await stream_->read(bytes_);
+        if (!has_message) co_return ended_by(has_message.error());
+        if (!*has_message) {
+            is_ended_ = true;
+            const auto ended = to_result(*stream_);
+            if (!ended) co_return ended.error();
+            co_return false;
+        }
+        if (!message.ParseFromString(bytes_)) {
+            cancel();
+            co_return Error(ErrorCode::kInternalError,
+                            "the service's answer is no " + message.GetTypeName());
+        }
+        co_return true;
+    }
+    void cancel() override { stream_->reset(Http2Code::kCancel); }
+
+private:
+    Error ended_by(const Error& error) {
+        cancel();
+        if (!is_late_) return error;
+        return {ErrorCode::kDeadlineExceeded, "the call's deadline passed"};
+    }
+
+    std::shared_ptr<Http2Stream> stream_;
+    std::optional<runtime::Deadline> deadline_;
+    std::string bytes_;
+    bool is_ended_ = false;
+    bool is_late_ = false;
+};
+
+}  // namespace
+
+std::string WireAddress::text() const {
+    if (!unix_path.empty()) return unix_path;
+    return fmt::format("{}:{}", tcp.host, tcp.port);
+}
+
+/// One loop's connection.
+class WireChannel::Connector : public std::enable_shared_from_this<Connector> {
+public:
+    Connector(asio::io_context& loop, WireAddress address, const Clock& clock, WireLimits limits)
+        : loop_(loop), address_(std::move(address)), clock_(clock), limits_(limits) {}
+
+    awaitable<Result<std::unique_ptr<ClientStream>>> start(const CallContext& ctx,
+                                                           std::string_view path);
+    void close();
+    void join() { connecting_.join_blocking(); }
+
+private:
+    struct Waiter {
+        runtime::Wakeup connected;
+        bool is_listed = true;
+    };
+
+    awaitable<Result<void>> wait_for_session();
+    awaitable<void> connect(std::shared_ptr<Connector> self);
+    template <class Socket>
+    awaitable<Result<void>> connect_to(const typename Socket::endpoint_type& endpoint);
+    Error unreachable(std::string_view why) const;
+
+    asio::io_context& loop_;
+    WireAddress address_;
+    const Clock& clock_;
+    WireLimits limits_;
+    std::shared_ptr<Http2Session> session_;
+    runtime::TaskGroup connecting_;
+    bool is_connecting_ = false;
+    bool is_closed_ = false;
+    std::optional<Error> failure_;  ///< of the last attempt
+    std::list<Waiter*> waiting_;
+};
+
+Error WireChannel::Connector::unreachable(std::string_view why) const {
+    return {ErrorCode::kOverloaded,
+            fmt::format("the service at {} cannot be reached: {}", address_.text(), why)};
+}
+
+awaitable<Result<std::unique_ptr<ClientStream>>> WireChannel::Connector::start(
+    const CallContext& ctx, std::string_view path) {
+    if (!session_ || !session_->takes_calls()) {
+        const auto connected = co_await wait_for_session();
+        if (!connected) co_return connected.error();
+    }
+    const std::string_view authority = address_.unix_path.empty() ? "quire" : "localhost";
+    auto opened = session_->open(to_headers(ctx, path, authority, clock_.steady()));
+    if (!opened) co_return opened.error();
+    std::unique_ptr<ClientStream> stream =
+        std::make_unique<WireClientStream>(loop_, *std::move(opened), ctx.deadline);
+    co_return stream;
+}
+
+/// Many calls may wait for one attempt; each of them may leave.
+awaitable<Result<void>> WireChannel::Connector::wait_for_session() {
+    if (is_closed_) co_return unreachable("the channel is closed");
+    if (!std::exchange(is_connecting_, true)) {
+        failure_.reset();
+        connecting_.spawn(loop_.get_executor(), "connect to a service",
+                          connect(shared_from_this()));
+    }
+    Waiter waiter{runtime::Wakeup(loop_.get_executor())};
+    const auto place = waiting_.insert(waiting_.end(), &waiter);
+    const auto waited = co_await waiter.connected.wait();
+    if (waiter.is_listed) waiting_.erase(place);
+    if (!waited) co_return waited.error();
+    if (failure_) co_return *failure_;
+    if (!session_ || !session_->takes_calls()) co_return unreachable("the connection was lost");
+    co_return Result<void>();
+}
+
+awaitable<void> WireChannel::Connector::connect(std::shared_ptr<Connector> self) {
+    Result<void> done;
+    if (!address_.unix_path.empty()) {
+        const stream_protocol::endpoint endpoint(address_.unix_path);
+        done = co_await connect_to<stream_protocol::socket>(endpoint);
+    } else {
+        error_code ec;
+        const std::string& host = address_.tcp.host;
+        const auto ip = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, ec);
+        const tcp::endpoint endpoint(ip, address_.tcp.port);
+        if (ec) {
+            done = unreachable("its host is no IP address");
+        } else {
+            done = co_await connect_to<tcp::socket>(endpoint);
+        }
+    }
+    if (!done) self->failure_ = done.error();
+    is_connecting_ = false;
+    for (Waiter* waiter : std::exchange(waiting_, {})) {
+        waiter->is_listed = false;
+        waiter->connected.notify();
+    }
+}
+
+template <class Socket>
+awaitable<Result<void>> WireChannel::Connector::connect_to(
+    const typename Socket::endpoint_type& endpoint) {
+    Socket socket(loop_);
+    bool is_late = false;
+    runtime::Deadline deadline(loop_, [&] {
+        is_late = true;
+        error_code ignored;
+        socket.close(ignored);
+    });
+    deadline.expire_after(limits_.connect);
+    const auto [ec] = co_await socket.async_connect(endpoint, as_value);
+    if (is_late) co_return unreachable("no connection in time");
+    if (ec) co_return unreachable(ec.message());
+    if (is_closed_) co_return unreachable("the channel is closed");
+    if constexpr (std::is_same_v<Socket, tcp::socket>) {
+        error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
+    }
+    session_ = std::make_shared<Http2Session>(loop_, Http2Session::Socket(std::move(socket)),
+                                              Http2Role::kClient, limits_);
+    session_->start();
+    co_return Result<void>();
+}
+
+void WireChannel::Connector::close() {
+    is_closed_ = true;
+    connecting_.cancel();
+    if (session_) session_->close();
+    session_.reset();
+}
+
+WireChannel::WireChannel(runtime::EventLoops& loops, WireAddress address, const Clock& clock,
+                         WireLimits limits)
+    : connectors_(loops,
+                  [&](asio::io_context& loop) {
+                      return std::make_unique<std::shared_ptr<Connector>>(
+                          std::make_shared<Connector>(loop, address, clock, limits));
+                  }),
+      loops_(loops) {}
+
+WireChannel::~WireChannel() = default;
+
+void WireChannel::close() {
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+        const std::shared_ptr<Connector> connector = *connectors_.all()[i];
+        std::promise<void> closed;
+        asio::post(loops_.loop(i), [&] {
+            connector->close();
+            closed.set_value();
+        });
+        closed.get_future().wait();
+        connector->join();
+    }
+}
+
+awaitable<Result<std::unique_ptr<ClientStream>>> WireChannel::start(const CallContext& ctx,
+                                                                    std::string_view path) {
+    const std::shared_ptr<Connector> connector = connectors_.here();
+    auto stream = co_await connector->start(ctx, path);
+    co_return stream;
+}
+
+}  // namespace quire::rpc
