@@ -1,14 +1,12 @@
 #include "runtime/rpc/wire/wire_server.hpp"
 
-#include "runtime/log.hpp"
+#include "runtime/listener.hpp"
 #include "runtime/rpc/wire/http2_session.hpp"
 #include "runtime/rpc/wire/wire_call.hpp"
-#include "runtime/task_group.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
@@ -16,33 +14,18 @@
 #include <list>
 #include <map>
 #include <mutex>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace quire::rpc {
-namespace {
-
-using asio::ip::tcp;
-using asio::local::stream_protocol;
-using boost::system::error_code;
-
-}  // namespace
-
 class WireServer::Impl : public std::enable_shared_from_this<Impl> {
 public:
     Impl(runtime::EventLoops& loops, const MethodRegistry& registry, const Clock& clock, Rng& rng,
          WireLimits limits)
-        : loops_(loops),
-          limits_(limits),
-          deps_{registry, methods_, clock, rng},
-          tcp_(loops.loop(0)),
-          unix_(loops.loop(0)) {
+        : loops_(loops), limits_(limits), deps_{registry, methods_, clock, rng} {
         for (const Method& method : registry.all()) methods_.emplace(method.path(), &method);
     }
 
-    Result<void> listen_tcp(const http::HostPort& where);
-    Result<void> listen_unix(const std::string& path);
-    std::uint16_t port() const { return port_; }
+    Result<void> listen(const WireAddress& address);
+    std::uint16_t port() const { return listener_ ? listener_->port() : std::uint16_t{0}; }
     std::size_t running_calls() const { return running_.load(); }
     void begin_drain();
     void stop();
@@ -57,8 +40,6 @@ private:
     };
     using Peers = std::list<std::shared_ptr<Peer>>;
 
-    template <class Acceptor>
-    awaitable<void> accept_loop(std::shared_ptr<Impl> self, Acceptor& acceptor);
     void add_peer(asio::io_context& loop, Http2Session::Socket socket, bool is_owner);
     void start_call(const std::shared_ptr<Peer>& peer, const std::shared_ptr<Http2Stream>& stream);
     void on_each(const std::function<void(Peer&)>& action);
@@ -68,10 +49,7 @@ private:
     WireLimits limits_;
     WireMethods methods_;
     WireCallDeps deps_;
-    tcp::acceptor tcp_;
-    stream_protocol::acceptor unix_;
-    std::uint16_t port_ = 0;
-    runtime::TaskGroup accepting_;
+    std::shared_ptr<runtime::Listener> listener_;
     std::atomic<std::size_t> running_{0};
 
     std::mutex mutex_;
@@ -80,65 +58,27 @@ private:
     bool is_stopping_ = false;
 };
 
-Result<void> WireServer::Impl::listen_tcp(const http::HostPort& where) {
-    const auto cannot = [&](const std::string& why) {
-        return Error(ErrorCode::kInvalidValue, fmt::format("services cannot listen on {}:{}: {}",
-                                                           where.host, where.port, why));
-    };
-    error_code ec;
-    const auto address =
-        asio::ip::make_address(where.host == "localhost" ? "127.0.0.1" : where.host, ec);
-    if (ec) return cannot("not an IP address");
-    if (!address.is_loopback()) return cannot("only loopback, 127.0.0.1 or [::1], is offered");
-    const tcp::endpoint endpoint(address, where.port);
-    tcp_.open(endpoint.protocol(), ec);
-    if (!ec) tcp_.set_option(asio::socket_base::reuse_address(true), ec);
-    if (!ec) tcp_.bind(endpoint, ec);
-    if (!ec) tcp_.listen(asio::socket_base::max_listen_connections, ec);
-    if (ec) return cannot(ec.message());
-    port_ = tcp_.local_endpoint(ec).port();
-    accepting_.spawn(loops_.loop(0).get_executor(), "wire accept",
-                     accept_loop(shared_from_this(), tcp_));
-    return {};
-}
-
-Result<void> WireServer::Impl::listen_unix(const std::string& path) {
-    const auto cannot = [&](const std::string& why) {
-        return Error(ErrorCode::kInvalidValue,
-                     fmt::format("services cannot listen on {}: {}", path, why));
-    };
-    if (path.size() > 107) return cannot("the path is longer than 107 bytes");
-    ::unlink(path.c_str());
-    error_code ec;
-    unix_.open(stream_protocol(), ec);
-    if (!ec) unix_.bind(stream_protocol::endpoint(path), ec);
-    if (!ec && ::chmod(path.c_str(), 0600) != 0) return cannot("chmod 0600 failed");
-    if (!ec) unix_.listen(asio::socket_base::max_listen_connections, ec);
-    if (ec) return cannot(ec.message());
-    accepting_.spawn(loops_.loop(0).get_executor(), "wire accept",
-                     accept_loop(shared_from_this(), unix_));
-    return {};
-}
-
-template <class Acceptor>
-awaitable<void> WireServer::Impl::accept_loop(std::shared_ptr<Impl> self, Acceptor& acceptor) {
-    while (acceptor.is_open()) {
-        asio::io_context& loop = loops_.next();
-        auto [ec, socket] = co_await acceptor.async_accept(loop, as_value);
-        if (ec == asio::error::operation_aborted) break;
-        if (ec) {
-            // Out of descriptors, mostly: what is open may end meanwhile.
-            QUIRE_LOG(warn, "accept failed", {"server", "wire"}, {"why", ec.message()});
-            const auto slept = co_await runtime::sleep_for(std::chrono::milliseconds(100));
-            if (!slept) break;
-            continue;
-        }
-        constexpr bool kIsTcp = std::is_same_v<Acceptor, tcp::acceptor>;
-        if constexpr (kIsTcp) socket.set_option(tcp::no_delay(true), ec);
-        asio::post(loop, [self, &loop, accepted = std::move(socket)]() mutable {
-            self->add_peer(loop, Http2Session::Socket(std::move(accepted)), !kIsTcp);
-        });
+Result<void> WireServer::Impl::listen(const WireAddress& address) {
+    if (!listener_) {
+        listener_ = std::make_shared<runtime::Listener>(
+            loops_, "wire",
+            [weak = weak_from_this()](asio::io_context& loop, Http2Session::Socket socket,
+                                      runtime::Listener::Kind kind) {
+                const bool is_owner = kind == runtime::Listener::Kind::kUnix;
+                if (const auto self = weak.lock())
+                    self->add_peer(loop, std::move(socket), is_owner);
+            });
     }
+    if (!address.unix_path.empty()) return listener_->listen_unix(address.unix_path);
+    boost::system::error_code ec;
+    const auto ip = asio::ip::make_address(address.tcp.host, ec);
+    if (address.tcp.host != "localhost" && !ec && !ip.is_loopback()) {
+        return Error(ErrorCode::kInvalidValue,
+                     fmt::format("services cannot listen on {}: only loopback, 127.0.0.1 or [::1], "
+                                 "is offered",
+                                 address.text()));
+    }
+    return listener_->listen_tcp(address.tcp);
 }
 
 /// On the connection's own loop.
@@ -207,13 +147,7 @@ void WireServer::Impl::begin_drain() {
 }
 
 void WireServer::Impl::stop() {
-    asio::post(loops_.loop(0), [self = shared_from_this()] {
-        error_code ec;
-        self->tcp_.close(ec);
-        self->unix_.close(ec);
-    });
-    accepting_.cancel();
-    accepting_.join_blocking();
+    if (listener_) listener_->stop();
     {
         const std::lock_guard lock(mutex_);
         is_stopping_ = true;
@@ -229,10 +163,7 @@ WireServer::WireServer(runtime::EventLoops& loops, const MethodRegistry& registr
 
 WireServer::~WireServer() = default;
 
-Result<void> WireServer::listen(const WireAddress& address) {
-    if (!address.unix_path.empty()) return impl_->listen_unix(address.unix_path);
-    return impl_->listen_tcp(address.tcp);
-}
+Result<void> WireServer::listen(const WireAddress& address) { return impl_->listen(address); }
 
 std::uint16_t WireServer::port() const { return impl_->port(); }
 std::size_t WireServer::running_calls() const { return impl_->running_calls(); }
