@@ -16,8 +16,7 @@ struct ConformanceCase {
     std::function<awaitable<std::string>(conformance::Conformance& port)> check;
 };
 
-/// Streams, cancel, deadline, errors, limits. Runs on a port, on its fake, and on its wire client
-/// when there is one.
+/// Streams, cancel, deadline, errors, limits. Runs on a port, on its fake, and on its wire client.
 const std::vector<ConformanceCase>& conformance_cases();
 
 /// What the suite expects of an implementation: the one that is right.

@@ -15,12 +15,16 @@ namespace quire::rpc {
 class ClientStream {
 public:
     virtual ~ClientStream() = default;
+    /// A callee that has ended takes no more, and says how when it is read.
     virtual awaitable<Result<void>> write(const google::protobuf::MessageLite& message) = 0;
     /// No more messages from us.
     virtual void end() = 0;
     /// The next answer; false at the good end, else the error that the callee ended with.
     virtual awaitable<Result<bool>> read(google::protobuf::MessageLite& message) = 0;
     virtual void cancel() = 0;
+    /// The service has certainly not looked at the call, as when it was leaving: whatever it asks
+    /// for may be asked again.
+    virtual bool was_refused() const = 0;
 };
 
 /// A way to a service that runs elsewhere. May be called from any of our loops.
@@ -40,34 +44,59 @@ inline Error wrong_count(std::string_view path) {
             std::string(path) + ": the service's answer has more or fewer messages than declared"};
 }
 
-template <class Out, class In>
-awaitable<Result<Out>> call_unary(Channel& channel, const CallContext& ctx, std::string_view path,
-                                  const In& in) {
-    QUIRE_CO_TRY(const auto stream, channel.start(ctx, path));
-    const auto written = co_await stream->write(in);
+inline constexpr int kAttemptsMax = 2;  ///< of a call that was refused
+
+template <class In>
+awaitable<Result<void>> ask(ClientStream& stream, const In& in) {
+    const auto written = co_await stream.write(in);
     if (!written) co_return written.error();
-    stream->end();
+    stream.end();
+    co_return Result<void>();
+}
+
+template <class Out, class In>
+awaitable<Result<Out>> ask_once(ClientStream& stream, std::string_view path, const In& in) {
+    const auto asked = co_await ask(stream, in);
+    if (!asked) co_return asked.error();
     Out out;
-    QUIRE_CO_TRY(const bool has_answer, stream->read(out));
+    QUIRE_CO_TRY(const bool has_answer, stream.read(out));
     if (!has_answer) co_return wrong_count(path);
-    QUIRE_CO_TRY(const bool has_more, stream->read(out));
+    Out more;
+    QUIRE_CO_TRY(const bool has_more, stream.read(more));
     if (has_more) co_return wrong_count(path);
     co_return out;
 }
 
 template <class Out, class In>
-awaitable<Result<void>> call_server_stream(Channel& channel, const CallContext& ctx,
-                                           std::string_view path, const In& in, Sink<Out>& sink) {
-    QUIRE_CO_TRY(const auto stream, channel.start(ctx, path));
-    const auto asked = co_await stream->write(in);
+awaitable<Result<Out>> call_unary(Channel& channel, const CallContext& ctx, std::string_view path,
+                                  const In& in) {
+    for (int attempt = 1;; ++attempt) {
+        QUIRE_CO_TRY(const auto stream, channel.start(ctx, path));
+        auto out = co_await ask_once<Out>(*stream, path, in);
+        if (out || attempt == kAttemptsMax || !stream->was_refused()) co_return out;
+    }
+}
+
+template <class Out, class In>
+awaitable<Result<void>> pass_on(ClientStream& stream, const In& in, Sink<Out>& sink) {
+    const auto asked = co_await ask(stream, in);
     if (!asked) co_return asked.error();
-    stream->end();
     Out out;
     while (true) {
-        QUIRE_CO_TRY(const bool has_message, stream->read(out));
+        QUIRE_CO_TRY(const bool has_message, stream.read(out));
         if (!has_message) co_return Result<void>();
         const auto taken = co_await sink.write(out);
-        if (!taken) co_return taken.error();  // and the stream's end tells the producer
+        if (!taken) co_return taken.error();  // and the stream's death tells the producer
+    }
+}
+
+template <class Out, class In>
+awaitable<Result<void>> call_server_stream(Channel& channel, const CallContext& ctx,
+                                           std::string_view path, const In& in, Sink<Out>& sink) {
+    for (int attempt = 1;; ++attempt) {
+        QUIRE_CO_TRY(const auto stream, channel.start(ctx, path));
+        auto ended = co_await pass_on(*stream, in, sink);
+        if (ended || attempt == kAttemptsMax || !stream->was_refused()) co_return ended;
     }
 }
 
@@ -84,8 +113,7 @@ public:
     awaitable<Result<Out>> exchange(const In& message) override {
         if (is_over_) co_return cancelled_error();
         const auto written = co_await stream_->write(message);
-        // A callee that ended says why when it is read.
-        if (!written && written.error().code() == ErrorCode::kCancelled) co_return written.error();
+        if (!written) co_return written.error();
         Out out;
         QUIRE_CO_TRY(const bool has_answer, stream_->read(out));
         if (!has_answer) co_return wrong_count(path_);

@@ -23,8 +23,7 @@ enum class Access {
 
 enum class MethodKind { kUnary, kServerStream, kTwoWay };
 
-/// The wire's side of one call, whatever the wire is: JSON over HTTP now, gRPC when services are
-/// apart.
+/// The wire's side of one call, whatever the wire is: JSON on the operator's socket, or gRPC.
 class ServerStream {
 public:
     virtual ~ServerStream() = default;

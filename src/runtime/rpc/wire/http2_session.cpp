@@ -94,7 +94,7 @@ struct Http2Session::Callbacks {
         switch (frame->hd.type) {
             case NGHTTP2_PING:
                 if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
-                    session.is_ping_pending_ = false;
+                    session.is_ping_pending_ = session.is_notice_pending_ = false;
                 } else if (session.is_flood(session.pings_, session.limits_.pings_per_second)) {
                     session.terminate(Http2Code::kEnhanceYourCalm);
                 }
@@ -144,13 +144,6 @@ struct Http2Session::Callbacks {
         return 0;
     }
 
-    /// A call that was reset before its headers had left: libnghttp2 knows of no stream to close.
-    static int on_frame_not_sent(nghttp2_session* h2, const nghttp2_frame* frame, int /*why*/,
-                                 void* user) {
-        if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-        return on_stream_close(h2, frame->hd.stream_id, NGHTTP2_CANCEL, user);
-    }
-
     static ssize_t read_data(nghttp2_session* h2, std::int32_t id, std::uint8_t* to,
                              std::size_t size, std::uint32_t* flags, nghttp2_data_source* source,
                              void* user) {
@@ -194,7 +187,6 @@ nghttp2_session* Http2Session::Callbacks::make(Http2Session& session) {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_option* option = nullptr;
     nghttp2_option_new(&option);
@@ -305,8 +297,12 @@ void Http2Session::reset(Http2Stream& stream, Http2Code code) {
 
 void Http2Session::go_away() {
     if (is_closed_ || std::exchange(is_leaving_, true)) return;
-    nghttp2_submit_goaway(h2_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2_),
-                          NGHTTP2_NO_ERROR, nullptr, 0);
+    // Calls that are on their way are still taken: once the peer has answered the ping it has seen
+    // the notice, and what it had sent before has come.
+    nghttp2_submit_shutdown_notice(h2_);
+    nghttp2_submit_ping(h2_, NGHTTP2_FLAG_NONE, nullptr);
+    is_notice_pending_ = is_ping_pending_ = true;
+    life_.expire_after(limits_.ping_timeout);
     flush_soon();
 }
 
@@ -400,7 +396,8 @@ void Http2Session::write_gathered() {
 
 void Http2Session::end_if_done() {
     const bool is_over = !nghttp2_session_want_read(h2_) && !nghttp2_session_want_write(h2_);
-    if (is_over || (is_leaving_ && streams_.empty())) close();
+    const bool is_drained = is_leaving_ && !is_notice_pending_ && streams_.empty();
+    if (is_over || is_drained) close();
 }
 
 /// Of a peer that has gone without a word nothing is ever heard again.

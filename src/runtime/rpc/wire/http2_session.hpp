@@ -42,7 +42,6 @@ public:
     void go_away();
     void close();
     bool takes_calls() const { return !is_closed_ && !is_leaving_; }
-    std::size_t open_calls() const { return streams_.size(); }
 
 private:
     friend class Http2Stream;
@@ -84,6 +83,7 @@ private:
     bool has_shaken_hands_ = false;  ///< the peer's settings came
     bool has_heard_ = false;         ///< since `life_` was last set
     bool is_ping_pending_ = false;
+    bool is_notice_pending_ = false;  ///< the peer may not know yet that we are leaving
     bool is_flush_due_ = false;
     bool is_writing_ = false;
     bool is_leaving_ = false;

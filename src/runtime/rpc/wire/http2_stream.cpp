@@ -12,6 +12,7 @@ namespace {
 /// A message on gRPC's wire: a flag (1 = compressed), its length big-endian, its bytes.
 constexpr std::size_t kPrefixBytes = 5;
 constexpr std::size_t kUnsentBytesMax = 16 * 1024;
+constexpr std::uint32_t kRefused = 7;  // REFUSED_STREAM
 
 std::uint32_t length_at(const char* prefix) {
     std::uint32_t length = 0;
@@ -24,13 +25,6 @@ Error over_error(std::string_view why) {
 }
 
 }  // namespace
-
-std::string_view Http2Stream::header(std::string_view name) const {
-    for (const auto& [key, value] : headers_) {
-        if (key == name) return value;
-    }
-    return "";
-}
 
 awaitable<Result<bool>> Http2Stream::read(std::string& bytes) {
     while (messages_.empty() && !fault_ && !is_peer_ended_) {
@@ -70,11 +64,12 @@ awaitable<Result<void>> Http2Stream::write(const google::protobuf::MessageLite& 
     out_.append(prefix, kPrefixBytes);
     message.AppendPartialToString(&out_);
     if (const auto session = session_.lock()) session->resume(*this);
-    while (unsent() > kUnsentBytesMax && !fault_) {
+    while (unsent() > kUnsentBytesMax && !fault_ && !is_closed_) {
         const auto waited = co_await writable_.wait();
         if (!waited) co_return waited.error();
     }
     if (fault_) co_return *fault_;
+    if (is_closed_) co_return over_error("it has ended");
     co_return Result<void>();
 }
 
@@ -149,6 +144,7 @@ void Http2Stream::on_peer_end() {
 
 void Http2Stream::on_closed(bool is_server, std::uint32_t code) {
     is_closed_ = true;
+    was_refused_ = code == kRefused;
     const bool was_whole = is_peer_ended_ && is_ended_ && code == 0;
     if (!was_whole && is_server) {
         fail(cancelled_error());

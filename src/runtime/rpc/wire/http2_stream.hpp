@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/async.hpp"
+#include "runtime/rpc/wire/header_list.hpp"
 #include "runtime/wakeup.hpp"
 
 #include <google/protobuf/message_lite.h>
@@ -15,14 +16,9 @@
 
 namespace quire::rpc {
 
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
-
-/// RFC 9113's error codes that we send or tell apart.
+/// RFC 9113's error codes that we send.
 enum class Http2Code : std::uint32_t {
     kNoError = 0,
-    kProtocolError = 1,
-    kInternalError = 2,
-    kRefusedStream = 7,
     kCancel = 8,
     kEnhanceYourCalm = 11,
 };
@@ -43,15 +39,18 @@ public:
     Http2Stream(const Http2Stream&) = delete;
     Http2Stream& operator=(const Http2Stream&) = delete;
 
-    /// Headers and, once the peer has ended, trailers. "" when there is none.
-    std::string_view header(std::string_view name) const;
+    /// Headers and, once the peer has ended, trailers.
     const HeaderList& headers() const { return headers_; }
+    bool is_peer_ended() const { return is_peer_ended_; }
+    /// A client's call that its server certainly has not looked at.
+    bool was_refused() const { return was_refused_; }
 
     /// The next message's bytes; false when the peer has ended its side. kRequestTooLarge for a
     /// message over the limit, kInvalidValue for broken framing, kCancelled when the caller was
     /// cancelled, and for a call that is over: kCancelled on a server, kOverloaded on a client.
     awaitable<Result<bool>> read(std::string& bytes);
-    /// Waits while the peer has not taken what was written before.
+    /// Waits while the peer has not taken what was written before; kOverloaded for a call that is
+    /// over (a client reads then how it ended).
     awaitable<Result<void>> write(const google::protobuf::MessageLite& message);
     /// No more messages from us: what a client says.
     void end();
@@ -59,10 +58,6 @@ public:
     void end_with(HeaderList trailers);
     /// Ends the call both ways at once.
     void reset(Http2Code code);
-
-    bool has_headers() const { return has_headers_; }
-    bool is_closed() const { return is_closed_; }
-    bool was_reset_by_us() const { return was_reset_; }
 
 private:
     friend class Http2Session;
@@ -100,6 +95,7 @@ private:
     bool is_peer_ended_ = false;
     bool is_closed_ = false;
     bool was_reset_ = false;
+    bool was_refused_ = false;
 };
 
 }  // namespace quire::rpc

@@ -31,9 +31,9 @@ awaitable<void> WireCall::run() {
             "this is a gRPC service: POST with content-type application/grpc"));
         co_return;
     }
-    const auto found = deps_.methods.find(std::string(stream_->header(":path")));
+    const auto found = deps_.methods.find(std::string(find_header(stream_->headers(), ":path")));
     if (found == deps_.methods.end()) {
-        const std::string path(stream_->header(":path"));
+        const std::string path(find_header(stream_->headers(), ":path"));
         stream_->end_with(unimplemented_trailers(fmt::format(
             "there is no method '{}' in this process; did you mean '{}'?", path,
             deps_.registry.closest(path.substr(std::min<std::size_t>(1, path.size()))))));
@@ -57,12 +57,12 @@ awaitable<void> WireCall::run() {
 }
 
 bool WireCall::is_grpc() const {
-    return stream_->header(":method") == "POST" &&
-           stream_->header("content-type").starts_with("application/grpc");
+    return find_header(stream_->headers(), ":method") == "POST" &&
+           find_header(stream_->headers(), "content-type").starts_with("application/grpc");
 }
 
 awaitable<Result<void>> WireCall::serve() {
-    const auto ctx = to_context(*stream_, deps_.clock, deps_.rng);
+    const auto ctx = to_context(stream_->headers(), deps_.clock, deps_.rng);
     if (!ctx) co_return ctx.error();
     const auto allowed = check_caller(*method_, ctx->principal);
     if (!allowed) co_return allowed.error();

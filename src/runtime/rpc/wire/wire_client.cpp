@@ -37,8 +37,8 @@ public:
 
     awaitable<Result<void>> write(const google::protobuf::MessageLite& message) override {
         const auto written = co_await stream_->write(message);
-        if (!written) co_return ended_by(written.error());
-        co_return Result<void>();
+        if (written || stream_->is_peer_ended()) co_return Result<void>();
+        co_return ended_by(written.error());
     }
     void end() override { stream_->end(); }
 
@@ -47,7 +47,7 @@ public:
         if (!has_message) co_return ended_by(has_message.error());
         if (!*has_message) {
             is_ended_ = true;
-            const auto ended = to_result(*stream_);
+            const auto ended = to_result(stream_->headers());
             if (!ended) co_return ended.error();
             co_return false;
         }
@@ -59,6 +59,7 @@ public:
         co_return true;
     }
     void cancel() override { stream_->reset(Http2Code::kCancel); }
+    bool was_refused() const override { return stream_->was_refused(); }
 
 private:
     Error ended_by(const Error& error) {

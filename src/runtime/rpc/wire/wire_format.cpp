@@ -44,9 +44,9 @@ std::string call_bytes(const CallContext& ctx) {
 }
 
 /// Reads a `-bin` header into `message`; an absent one leaves it empty.
-Result<void> read_binary(const Http2Stream& stream, std::string_view name,
+Result<void> read_binary(const HeaderList& headers, std::string_view name,
                          google::protobuf::MessageLite& message) {
-    const std::string_view text = stream.header(name);
+    const std::string_view text = find_header(headers, name);
     if (text.empty()) return {};
     const auto bytes = base64_decode(text);
     if (bytes && message.ParseFromString(*bytes)) return {};
@@ -55,8 +55,8 @@ Result<void> read_binary(const Http2Stream& stream, std::string_view name,
 }
 
 /// As gRPC's own status, or nullopt for a status that is no number of gRPC's.
-std::optional<int> status_of(const Http2Stream& stream) {
-    const std::string_view text = stream.header("grpc-status");
+std::optional<int> status_of(const HeaderList& headers) {
+    const std::string_view text = find_header(headers, "grpc-status");
     int status = -1;
     const auto end = text.data() + text.size();
     const auto [rest, ec] = std::from_chars(text.data(), end, status);
@@ -65,13 +65,13 @@ std::optional<int> status_of(const Http2Stream& stream) {
 }
 
 /// An answer that is no gRPC: a proxy's page, or a server of another kind.
-Error foreign_answer(const Http2Stream& stream) {
-    const std::string_view http = stream.header(":status");
+Error foreign_answer(const HeaderList& headers) {
+    const std::string_view http = find_header(headers, ":status");
     const bool may_pass = http == "429" || http == "502" || http == "503" || http == "504";
     return {may_pass ? ErrorCode::kOverloaded : ErrorCode::kInternalError,
             fmt::format("the service answered HTTP {} ({}) without a gRPC status; is it a service "
                         "of Quire?",
-                        http.empty() ? "nothing" : http, stream.header("content-type"))};
+                        http.empty() ? "nothing" : http, find_header(headers, "content-type"))};
 }
 
 Error foreign_status(int status, std::string message) {
@@ -136,15 +136,15 @@ HeaderList to_headers(const CallContext& ctx, std::string_view path, std::string
     return headers;
 }
 
-Result<CallContext> to_context(const Http2Stream& stream, const Clock& clock, Rng& rng) {
+Result<CallContext> to_context(const HeaderList& headers, const Clock& clock, Rng& rng) {
     CallContext ctx;
-    ctx.request_id = stream.header("quire-request-id");
+    ctx.request_id = find_header(headers, "quire-request-id");
     if (ctx.request_id.empty()) ctx.request_id = make_id("req", clock.now(), rng);
     common::v1::Principal principal;
-    const auto has_principal = read_binary(stream, "quire-principal-bin", principal);
+    const auto has_principal = read_binary(headers, "quire-principal-bin", principal);
     if (!has_principal) return has_principal.error();
     wire::v1::Call call;
-    const auto has_call = read_binary(stream, "quire-call-bin", call);
+    const auto has_call = read_binary(headers, "quire-call-bin", call);
     if (!has_call) return has_call.error();
     ctx.principal = {principal.org_id(),
                      principal.project_id(),
@@ -157,10 +157,10 @@ Result<CallContext> to_context(const Http2Stream& stream, const Clock& clock, Rn
     ctx.is_shadow = call.is_shadow();
     ctx.route = call.route();
     ctx.variant = call.variant();
-    const auto trace = runtime::parse_traceparent(stream.header("traceparent"));
+    const auto trace = runtime::parse_traceparent(find_header(headers, "traceparent"));
     ctx.trace = trace ? *trace : runtime::new_trace(rng);
-    ctx.trace.tracestate = runtime::clean_tracestate(stream.header("tracestate"));
-    const std::string_view timeout = stream.header("grpc-timeout");
+    ctx.trace.tracestate = runtime::clean_tracestate(find_header(headers, "tracestate"));
+    const std::string_view timeout = find_header(headers, "grpc-timeout");
     if (!timeout.empty()) {
         const auto left = parse_grpc_timeout(timeout);
         if (!left) {
@@ -204,17 +204,17 @@ HeaderList unimplemented_trailers(std::string_view message) {
             {"grpc-message", percent_encode_message(message)}};
 }
 
-Result<void> to_result(const Http2Stream& stream) {
-    const auto status = status_of(stream);
-    if (!status) return foreign_answer(stream);
+Result<void> to_result(const HeaderList& headers) {
+    const auto status = status_of(headers);
+    if (!status) return foreign_answer(headers);
     if (*status == 0) return {};
-    if (const auto bytes = base64_decode(stream.header("grpc-status-details-bin"))) {
+    if (const auto bytes = base64_decode(find_header(headers, "grpc-status-details-bin"))) {
         wire::v1::Status details;
         if (details.ParseFromString(*bytes)) {
             if (auto error = own_error(details)) return *std::move(error);
         }
     }
-    return foreign_status(*status, percent_decode_message(stream.header("grpc-message")));
+    return foreign_status(*status, percent_decode_message(find_header(headers, "grpc-message")));
 }
 
 std::string percent_encode_message(std::string_view text) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "base/result.hpp"
 #include "base/rng.hpp"
 #include "runtime/rpc/call_context.hpp"
-#include "runtime/rpc/wire/http2_stream.hpp"
+#include "runtime/rpc/wire/header_list.hpp"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,7 +20,7 @@ HeaderList to_headers(const CallContext& ctx, std::string_view path, std::string
                       SteadyTime now);
 /// The context that a call's headers carry. What a foreign caller leaves out is empty, but for a
 /// new request id and trace. kInvalidValue names a header that cannot be read.
-Result<CallContext> to_context(const Http2Stream& stream, const Clock& clock, Rng& rng);
+Result<CallContext> to_context(const HeaderList& headers, const Clock& clock, Rng& rng);
 
 /// How a call ended, as trailers: `grpc-status`, and the whole error in `grpc-message` and
 /// `grpc-status-details-bin`.
@@ -25,7 +28,7 @@ HeaderList to_trailers(const Result<void>& ended);
 HeaderList unimplemented_trailers(std::string_view message);
 /// The same back. A foreign server's status becomes kOverloaded (UNAVAILABLE, and a CANCELLED that
 /// nobody asked for), kDeadlineExceeded, else kInternalError.
-Result<void> to_result(const Http2Stream& stream);
+Result<void> to_result(const HeaderList& headers);
 
 // Parts, for their tests ------------------------------------------------------------------------
 
