@@ -11,7 +11,7 @@ struct TemplateLimits {
     std::size_t output_bytes_max = 1024 * 1024;  ///< of the text, and of any value on the way
     std::size_t nesting_max = 32;          ///< of blocks, of expressions and of what a value holds
     std::size_t range_items_max = 10'000;  ///< of one `range()`
-    std::size_t integer_digits_max = 18;   ///< of a literal
+    std::size_t integer_digits_max = 19;   ///< of a literal
 };
 
 }  // namespace quire::prompts
