@@ -142,8 +142,9 @@ private:
         CLI::App* list = add_command(*prompts, "list", "List prompts by name.", [this] {
             return list_prompts_command(options_, environment_);
         });
-        CLI::App* get = add_command(*prompts, "get", "Show a version, by default the newest.",
-                                    [this] { return get_prompt_command(options_, environment_, prompt_); });
+        CLI::App* get =
+            add_command(*prompts, "get", "Show a version, by default the newest.",
+                        [this] { return get_prompt_command(options_, environment_, prompt_); });
         get->add_option("name", prompt_.name, "The prompt")->required();
         get->add_option("--label", prompt_.label, "The version that this label points at");
         get->add_option("--version", prompt_.version, "The version of this number");

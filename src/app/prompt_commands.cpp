@@ -41,7 +41,9 @@ json::object version_json(const json::object& from) {
     out["variables"] = member_or(from, "variables", json::array());
     out["created_at"] = time_of(from);
     if (runtime::find_member(from, "messages") == nullptr) return out;
-    out["model"] = member_or(from, "model", nullptr);
+    const std::string_view model = runtime::text_member(from, "model");
+    out["model"] = nullptr;
+    if (!model.empty()) out["model"] = model;
     out["parameters"] = member_or(from, "parameters", json::object());
     auto parameters = runtime::parse_json(runtime::text_member(from, "parameters_json"));
     if (parameters) out["parameters"] = *std::move(parameters);
@@ -209,10 +211,10 @@ int get_prompt_command(const GlobalOptions& options, const config::Environment& 
     if (choice.version != 0) {
         path += fmt::format("{}version={}", choice.label.empty() ? "?" : "&", choice.version);
     }
-    const auto answer = client->is_socket() ? call_json(*client, "POST",
-                                                        fmt::format("{}GetPrompt", kRpc),
-                                                        json::serialize(body))
-                                            : call_json(*client, "GET", path, "");
+    const auto answer =
+        client->is_socket()
+            ? call_json(*client, "POST", fmt::format("{}GetPrompt", kRpc), json::serialize(body))
+            : call_json(*client, "GET", path, "");
     if (!answer) return fail(answer.error());
     return print_version(answered_version(*client, *answer), options.is_json);
 }

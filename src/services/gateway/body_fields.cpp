@@ -15,9 +15,9 @@ Result<void> check_fields(const json::object& body, std::initializer_list<std::s
     for (const auto& member : body) {
         const std::string_view key(member.key().data(), member.key().size());
         if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-        return Error(
-                   ErrorCode::kUnsupportedParameter,
-                   fmt::format("unknown field '{}'; the fields are {}", key, fmt::join(known, ", ")))
+        return Error(ErrorCode::kUnsupportedParameter,
+                     fmt::format("unknown field '{}'; the fields are {}", key,
+                                 fmt::join(known, ", ")))
             .with_param(std::string(key));
     }
     return {};

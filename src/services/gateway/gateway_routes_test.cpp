@@ -65,12 +65,31 @@ TEST(FindRoute, NamesTheVerbsOfAPathThatHasOthers) {
 }
 
 TEST(FindRoute, FindsNothingElse) {
-    for (const std::string_view path :
-         {"", "/", "/v1", "/v1/", "/v1/chat", "/v1/chat/completions/", "/v1/chat/completionsx",
-          "//v1/models", "/V1/models", "/v1/models/", "/v1/modelsx", "/api/v1/keys/",
-          "/api/v1/keys/a/b", "/api/v1/prompts/", "/api/v1/prompts//versions",
-          "/api/v1/prompts/a/versions/", "/api/v1/prompts/a/labels", "/api/v1/prompts/a/labels/",
-          "/api/v1/prompts//labels/b", "/api/v1/prompts/a/labels/b/c", "/api/v1/prompts/a/b", "/v1/../v1/models", "/v1/models?x", "/api/v1/keys/{id}/x", "*"}) {
+    for (const std::string_view path : {"",
+                                        "/",
+                                        "/v1",
+                                        "/v1/",
+                                        "/v1/chat",
+                                        "/v1/chat/completions/",
+                                        "/v1/chat/completionsx",
+                                        "//v1/models",
+                                        "/V1/models",
+                                        "/v1/models/",
+                                        "/v1/modelsx",
+                                        "/api/v1/keys/",
+                                        "/api/v1/keys/a/b",
+                                        "/api/v1/prompts/",
+                                        "/api/v1/prompts//versions",
+                                        "/api/v1/prompts/a/versions/",
+                                        "/api/v1/prompts/a/labels",
+                                        "/api/v1/prompts/a/labels/",
+                                        "/api/v1/prompts//labels/b",
+                                        "/api/v1/prompts/a/labels/b/c",
+                                        "/api/v1/prompts/a/b",
+                                        "/v1/../v1/models",
+                                        "/v1/models?x",
+                                        "/api/v1/keys/{id}/x",
+                                        "*"}) {
         for (const std::string_view verb : {"GET", "POST", "DELETE"}) {
             const RouteMatch match = find_route(verb, path);
 

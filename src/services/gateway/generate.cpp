@@ -16,9 +16,9 @@ constexpr std::size_t kValueMax = 512;
 Result<void> read_metadata(const json::object& body, prompts::v1::GenerateCall& call) {
     const json::value* metadata = runtime::find_member(body, "metadata");
     if (metadata == nullptr) return {};
-    const std::string wanted = fmt::format(
-        "an object of up to {} strings, keys of up to {} bytes and values of up to {}", kPairsMax,
-        kKeyMax, kValueMax);
+    const std::string wanted =
+        fmt::format("an object of up to {} strings, keys of up to {} bytes and values of up to {}",
+                    kPairsMax, kKeyMax, kValueMax);
     if (!metadata->is_object() || metadata->get_object().size() > kPairsMax) {
         return wrong_field("metadata", wanted);
     }

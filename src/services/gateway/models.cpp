@@ -42,8 +42,7 @@ awaitable<Result<void>> GatewayApi::get_model(GatewayCall& call) {
             co_return co_await call.respond_json(200, std::move(text));
         }
     }
-    co_return Error(ErrorCode::kModelNotFound,
-                    fmt::format("the model '{}' does not exist", name))
+    co_return Error(ErrorCode::kModelNotFound, fmt::format("the model '{}' does not exist", name))
         .with_param("model");
 }
 

@@ -22,8 +22,8 @@ constexpr std::size_t kRenderedBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kModelMax = 256;
 constexpr std::array<std::string_view, 4> kRoles{"system", "developer", "user", "assistant"};
 constexpr std::array<std::string_view, 8> kParameters{
-    "temperature",       "top_p", "presence_penalty", "frequency_penalty",
-    "max_output_tokens", "stop",  "seed",             "response_format"};
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens",
+    "stop",        "seed",  "response_format"};
 
 Error bad(std::string param, std::string_view why) {
     return Error(ErrorCode::kInvalidValue, fmt::format("{}: {}", param, why))
@@ -165,9 +165,9 @@ Result<ChatRequest> render(const PromptVersion& version, const json::object& var
         if (!text) return Error(text.error()).in(where);
         bytes += text->size();
         if (bytes > kRenderedBytesMax) {
-            return Error(ErrorCode::kTemplateError,
-                         fmt::format("{}: the messages may have {} bytes in all", where,
-                                     kRenderedBytesMax));
+            return Error(
+                ErrorCode::kTemplateError,
+                fmt::format("{}: the messages may have {} bytes in all", where, kRenderedBytesMax));
         }
         contents.push_back(*std::move(text));
     }

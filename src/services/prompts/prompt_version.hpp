@@ -36,8 +36,7 @@ Result<PromptVersion> version_of(const v1::PublishVersionRequest& request);
 
 /// The chat request that the version makes of these variables; `model` may be empty.
 /// kMissingVariable naming `/variables/NAME`; kTemplateError.
-Result<common::v1::ChatRequest> render(const PromptVersion& version,
-                                       const json::object& variables);
+Result<common::v1::ChatRequest> render(const PromptVersion& version, const json::object& variables);
 
 v1::PromptVersion to_message(const PromptVersion& version);
 
