@@ -18,7 +18,8 @@ VARIABLES = {
 }
 NAMES = [*VARIABLES, "absent", "x", "y", "s1", "s2"]
 FILTERS = ["upper", "lower", "trim", "title", "capitalize", "length", "count", "first", "last",
-           "int", "float", "string", "list", "sort", "unique|list", "reverse|list", "round", "tojson"]
+           "int", "float", "string", "list", "sort", "unique|list", "reverse|list", "round",
+           "tojson"]
 TESTS = ["defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number",
          "string", "mapping", "sequence", "iterable"]
 LITERALS = ["0", "1", "2", "10", "1_000", "0.5", "2.0", "1e3", "3.14159", "true", "false", "none",
@@ -42,7 +43,8 @@ class Generator:
         # With an end of its own: jinja2 takes a comment that begins at the very end for none.
         at = self.random.randrange(len(template) + 1)
         kept = template[at + self.random.randrange(3):]
-        return template[:at] + self.random.choice(["", "", "}", "{", "%", "'", "|", ")", "("]) + kept + "x"
+        put = self.random.choice(["", "", "}", "{", "%", "'", "|", ")", "("])
+        return template[:at] + put + kept + "x"
 
     def body(self, depth: int) -> str:
         return "".join(self.part(depth) for _ in range(self.random.randint(1, 3)))
@@ -115,7 +117,7 @@ class Generator:
         if kind < 5:
             return f"{self.operand(left)}|{self.filter(depth)}"
         if kind < 7:
-            if self.random.random() < 0.1:  # a text before % would be formatted, which Quire refuses
+            if self.random.random() < 0.1:  # jinja2 formats a text before %
                 return f"{self.random.randrange(9)} % {right}"
             return f"{left} {self.random.choice(['+', '-', '*', '/', '//', '~'])} {right}"
         if kind == 7:
@@ -154,7 +156,8 @@ class Generator:
             self.random.choice(FILTERS), self.random.choice(FILTERS), self.random.choice(FILTERS),
             f"default({value})", f"d({value}, true)", "default", f"join({value})", "join(', ')",
             f"replace({value}, 'z')", f"replace('a', {value}, {number})", f"string|truncate({number})",
-            f"string|truncate({number}, true)", f"string|truncate({number}, false, '…', {number % 3})",
+            f"string|truncate({number}, true)",
+            f"string|truncate({number}, false, '…', {number % 3})",
             f"round({number % 4})", f"round({number % 3}, 'floor')", f"int({value})",
             f"float({value})", "sort(reverse=true)", "sort(case_sensitive=true)",
             "sort(attribute='age')|tojson", "join(',', attribute='name')", "trim('a')",
