@@ -23,6 +23,7 @@ class Strict(jinja2.StrictUndefined):
         return self._fail_with_undefined_error()
 
 
+LIMITS = ("64 bits", "takes more than 100000 steps", "becomes longer than 1048576 bytes")
 ENVIRONMENT = jinja2.Environment(undefined=Strict)
 
 
@@ -68,7 +69,10 @@ def _outcome(answer: dict) -> Outcome:
 
 def difference(case: Case, jinja: Outcome, quire: Outcome) -> str:
     """One line on how they differ; "" when they agree. Both may refuse, each with words of its own;
-    a template that only one can compile must fail in the other when rendered."""
+    a template that only one can compile must fail in the other when rendered. Quire
+    may refuse what is too large for its limits, and says so."""
+    if quire.output is None and any(limit in quire.why for limit in LIMITS):
+        return ""
     if jinja.output != quire.output:
         return (f"{case.template!r} with {case.variables!r}: jinja2 {jinja.output!r} {jinja.why}, "
                 f"quire {quire.output!r} {quire.why}")

@@ -9,7 +9,7 @@ from jinja_oracle import Case
 VARIABLES = {
     "name": "Ada Lovelace", "text": "the quick  brown fox, jumps\nover the lazy dog", "empty": "",
     "quoted": "it's \"quoted\"\\\t", "wide": "Straße ΣΑΣ ñandú 日本", "number": 7, "negative": -3,
-    "big": 123456789012, "half": 2.5, "tiny": 1e-07, "huge": 1e+22, "yes": True, "no": False,
+    "big": 123456, "half": 2.5, "tiny": 1e-07, "huge": 1e+16, "yes": True, "no": False,
     "nothing": None, "items_": [3, 1, 2, 1], "words": ["pear", "Apple", "fig", "apple"],
     "mixed": [1, "a", None, 2.0, True], "none_in": [], "nested": [[1, 2], [3, [4, "x"]]],
     "user": {"name": "Bo", "age": 41, "tags": ["a", "b"], "address": {"city": "Köln"}},
@@ -18,7 +18,8 @@ VARIABLES = {
 }
 NAMES = [*VARIABLES, "absent", "x", "y", "s1", "s2"]
 FILTERS = ["upper", "lower", "trim", "title", "capitalize", "length", "count", "first", "last",
-           "int", "float", "string", "list", "sort", "unique|list", "reverse|list", "round", "tojson"]
+           "int", "float", "string", "list", "sort", "unique|list", "reverse|list", "round",
+           "tojson"]
 TESTS = ["defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number",
          "string", "mapping", "sequence", "iterable"]
 LITERALS = ["0", "1", "2", "10", "1_000", "0.5", "2.0", "1e3", "3.14159", "true", "false", "none",
@@ -39,9 +40,11 @@ class Generator:
         return Case(template, {name: VARIABLES[name] for name in names})
 
     def damaged(self, template: str) -> str:
+        # With an end of its own: jinja2 takes a comment that begins at the very end for none.
         at = self.random.randrange(len(template) + 1)
         kept = template[at + self.random.randrange(3):]
-        return template[:at] + self.random.choice(["", "", "}", "{", "%", "'", "|", ")", "("]) + kept
+        put = self.random.choice(["", "", "}", "{", "%", "'", "|", ")", "("])
+        return template[:at] + put + kept + "x"
 
     def body(self, depth: int) -> str:
         return "".join(self.part(depth) for _ in range(self.random.randint(1, 3)))
@@ -114,7 +117,7 @@ class Generator:
         if kind < 5:
             return f"{self.operand(left)}|{self.filter(depth)}"
         if kind < 7:
-            if self.random.random() < 0.1:  # a text before % would be formatted, which Quire refuses
+            if self.random.random() < 0.1:  # jinja2 formats a text before %
                 return f"{self.random.randrange(9)} % {right}"
             return f"{left} {self.random.choice(['+', '-', '*', '/', '//', '~'])} {right}"
         if kind == 7:
@@ -123,7 +126,7 @@ class Generator:
             signs = ["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
             return f"{left} {self.random.choice(signs)} {right}"
         if kind == 9:
-            return f"not {left}"
+            return f"(not {left})"
         if kind == 10:
             is_ = self.random.choice(["is", "is not"])
             return f"({self.operand(left)} {is_} {self.random.choice(TESTS)})"
@@ -153,7 +156,8 @@ class Generator:
             self.random.choice(FILTERS), self.random.choice(FILTERS), self.random.choice(FILTERS),
             f"default({value})", f"d({value}, true)", "default", f"join({value})", "join(', ')",
             f"replace({value}, 'z')", f"replace('a', {value}, {number})", f"string|truncate({number})",
-            f"string|truncate({number}, true)", f"string|truncate({number}, false, '>', {number % 3})",
+            f"string|truncate({number}, true)",
+            f"string|truncate({number}, false, '…', {number % 3})",
             f"round({number % 4})", f"round({number % 3}, 'floor')", f"int({value})",
             f"float({value})", "sort(reverse=true)", "sort(case_sensitive=true)",
             "sort(attribute='age')|tojson", "join(',', attribute='name')", "trim('a')",
