@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ def difference(case: Case, jinja: Outcome, quire: Outcome) -> str:
     """One line on how they differ; "" when they agree. Both may refuse, each with words of its own;
     a template that only one can compile must fail in the other when rendered. Quire
     may refuse what is too large for its limits, and says so."""
-    if quire.output is None and any(limit in quire.why for limit in LIMITS):
+    if quire.output is None and (any(limit in quire.why for limit in LIMITS)
+                                 or _is_unknown_to_both(quire.why)):
         return ""
     if jinja.output != quire.output:
         return (f"{case.template!r} with {case.variables!r}: jinja2 {jinja.output!r} {jinja.why}, "
@@ -79,6 +81,13 @@ def difference(case: Case, jinja: Outcome, quire: Outcome) -> str:
     if jinja.names is not None and quire.names is not None and jinja.names != quire.names:
         return f"{case.template!r}: jinja2 reads {jinja.names}, quire {quire.names}"
     return ""
+
+
+def _is_unknown_to_both(why: str) -> bool:
+    """jinja2 finds a wrong name in an `if` only when it gets there, Quire when it compiles."""
+    unknown = re.search(r"there is no (filter|test) '(\w+)'", why)
+    known = {"filter": ENVIRONMENT.filters, "test": ENVIRONMENT.tests}
+    return unknown is not None and unknown[2] not in known[unknown[1]]
 
 
 def differences(cases: list[Case]) -> list[str]:

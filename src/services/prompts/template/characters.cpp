@@ -55,6 +55,12 @@ std::vector<std::string_view> characters_of(std::string_view text) {
     return characters;
 }
 
+std::size_t bytes_of(std::string_view text, std::size_t count) {
+    std::size_t at = 0;
+    for (; count > 0 && at < text.size(); --count) at += first_character(text.substr(at)).size();
+    return at;
+}
+
 std::size_t count_characters(std::string_view text) {
     return static_cast<std::size_t>(
         std::count_if(text.begin(), text.end(), [](char byte) { return !U8_IS_TRAIL(byte); }));

@@ -10,6 +10,8 @@ namespace quire::prompts {
 /// Text by characters (code points of UTF-8), with the rules of Python's `str`.
 std::vector<std::string_view> characters_of(std::string_view text);
 std::size_t count_characters(std::string_view text);
+/// How many bytes the first `count` characters take, all when there are fewer.
+std::size_t bytes_of(std::string_view text, std::size_t count);
 /// The first character; "" of the empty text.
 std::string_view first_character(std::string_view text);
 char32_t code_point_of(std::string_view character);

@@ -13,6 +13,8 @@ namespace {
 
 using std::string_view;
 constexpr auto kNowhere = string_view::npos;
+/// A message quotes the template, which may have a name of any length.
+constexpr std::size_t kMessageCharactersMax = 500;
 
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
@@ -305,8 +307,9 @@ Result<void> Lexer::balance(char symbol, Position at) {
 }  // namespace
 
 Error error_at(Position at, string_view message) {
+    const string_view shown = message.substr(0, bytes_of(message, kMessageCharactersMax));
     return {ErrorCode::kTemplateError,
-            fmt::format("line {}, column {}: {}", at.line, at.column, message)};
+            fmt::format("line {}, column {}: {}", at.line, at.column, shown)};
 }
 
 Result<std::vector<Token>> tokens_of(string_view source) {

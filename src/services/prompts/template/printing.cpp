@@ -121,7 +121,10 @@ Result<void> Printer::print_dict(const Dict& dict) {
 }
 
 void Printer::print_text(std::string_view text) {
-    if (is_json_) {
+    // It would only become longer: what is too long already need not be read.
+    if (text.size() > budget_.limits().output_bytes_max) {
+        out_ += text;
+    } else if (is_json_) {
         print_json_text(text);
     } else {
         print_quoted(text);

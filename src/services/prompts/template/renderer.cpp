@@ -111,10 +111,8 @@ Result<void> Renderer::render_for(const Statement& statement) {
 /// The items of the loop that its filter lets through.
 Result<std::vector<Value>> Renderer::walked(const Statement& statement) {
     QUIRE_TRY(const Value value, evaluator_.evaluate(*statement.value));
-    auto items = items_of(value);
+    auto items = items_of(value, budget_);
     if (!items) return placed(items.error(), statement.value->at);
-    const auto paid = budget_.spend(items->size());
-    if (!paid) return placed(paid.error(), statement.at);
     if (!statement.filter) return items;
     std::vector<Value> kept;
     for (const Value& item : *items) {
@@ -134,7 +132,7 @@ Result<void> Renderer::bind(const Statement& statement, const Value& value) {
         names_.bind(targets.names[0], value);
         return {};
     }
-    const auto items = items_of(value);
+    const auto items = items_of(value, budget_);
     if (!items) return placed(items.error(), statement.at);
     if (items->size() != targets.names.size()) {
         return error_at(statement.at, fmt::format("{} names cannot take {} values",

@@ -36,16 +36,10 @@ Result<Value> length(const Value& input, const FilterArguments&, Budget&) {
     return Value(static_cast<std::int64_t>(count));
 }
 
-Result<std::vector<Value>> paid_items(const Value& input, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, items_of(input));
-    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend(items.size()));
-    return items;
-}
-
 /// The items, or that member of each.
 Result<std::vector<Value>> members_of(const Value& input, const FilterArguments& arguments,
                                       std::size_t at, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     if (at >= arguments.size() || !arguments[at]) return items;
     if (std::holds_alternative<None>(*arguments[at])) return items;
     for (Value& item : items) {
@@ -78,7 +72,7 @@ Result<Value> first(const Value& input, const FilterArguments&, Budget& budget) 
     if (const Sequence* sequence = as_sequence(input)) {
         return sequence->items.empty() ? nothing_in("first") : sequence->items.front();
     }
-    QUIRE_TRY(const std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(const std::vector<Value> items, items_of(input, budget));
     return items.empty() ? nothing_in("first") : items.front();
 }
 
@@ -89,17 +83,17 @@ Result<Value> last(const Value& input, const FilterArguments&, Budget& budget) {
         }
         return sequence->items.empty() ? nothing_in("last") : sequence->items.back();
     }
-    QUIRE_TRY(const std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(const std::vector<Value> items, items_of(input, budget));
     return items.empty() ? nothing_in("last") : items.back();
 }
 
 Result<Value> list(const Value& input, const FilterArguments&, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     return sequence_value(SequenceKind::kList, std::move(items));
 }
 
 Result<Value> reverse(const Value& input, const FilterArguments&, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     std::ranges::reverse(items);
     if (as_text(input) == nullptr) return sequence_value(SequenceKind::kIterator, std::move(items));
     std::string out;
@@ -108,7 +102,7 @@ Result<Value> reverse(const Value& input, const FilterArguments&, Budget& budget
 }
 
 Result<Value> sort(const Value& input, const FilterArguments& arguments, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     QUIRE_TRY(const bool is_reversed, flag_argument(arguments, 0, false));
     QUIRE_TRY(const bool has_case, flag_argument(arguments, 1, false));
     QUIRE_TRY(std::vector<Value> keys, members_of(input, arguments, 2, budget));
@@ -120,7 +114,7 @@ Result<Value> sort(const Value& input, const FilterArguments& arguments, Budget&
 }
 
 Result<Value> unique(const Value& input, const FilterArguments& arguments, Budget& budget) {
-    QUIRE_TRY(std::vector<Value> items, paid_items(input, budget));
+    QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     QUIRE_TRY(const bool has_case, flag_argument(arguments, 0, false));
     QUIRE_TRY(std::vector<Value> keys, members_of(input, arguments, 1, budget));
     if (!has_case) std::ranges::for_each(keys, fold_case);

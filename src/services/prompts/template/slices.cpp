@@ -92,7 +92,8 @@ Result<Value> character_at(const std::string& text, std::int64_t index,
     const auto size = static_cast<std::int64_t>(count_characters(text));
     if (index < -size || index >= size) return otherwise();
     const auto at = static_cast<std::size_t>(index < 0 ? index + size : index);
-    return text_value(std::string(characters_of(text)[at]));
+    const std::string_view from = std::string_view(text).substr(bytes_of(text, at));
+    return text_value(std::string(first_character(from)));
 }
 
 Result<Value> slice_of(const Value& holder, const Value& begin, const Value& end, Budget& budget) {
@@ -106,15 +107,15 @@ Result<Value> slice_of(const Value& holder, const Value& begin, const Value& end
     if (as_text(holder) != nullptr) {
         QUIRE_TRY([[maybe_unused]] const auto read, budget.spend_bytes(as_text(holder)->size()));
     }
-    const auto characters =
-        has_places ? std::vector<std::string_view>{} : characters_of(*as_text(holder));
-    const std::size_t size = has_places ? sequence->items.size() : characters.size();
+    const std::size_t size =
+        has_places ? sequence->items.size() : count_characters(*as_text(holder));
     QUIRE_TRY(const std::size_t first, bound_of(begin, size, 0));
     QUIRE_TRY(const std::size_t last, bound_of(end, size, size));
     if (!has_places) {
-        std::string out;
-        for (std::size_t i = first; i < last; ++i) out += characters[i];
-        return text_value(std::move(out));
+        const std::string_view rest =
+            std::string_view(*as_text(holder)).substr(bytes_of(*as_text(holder), first));
+        return text_value(
+            std::string(rest.substr(0, bytes_of(rest, last > first ? last - first : 0))));
     }
     QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend(last > first ? last - first : 0));
     const auto from = sequence->items.begin();

@@ -147,6 +147,16 @@ TEST(Template, EndsLongOutput) {
     }
 }
 
+TEST(Template, RefusesToWalkThroughALongTextBeforeItTakesItApart) {
+    const std::string long_text = fmt::format(R"({{"v": "{}"}})", std::string(1 << 20, 'a'));
+    for (const std::string_view source : {"{% for c in v %}{% endfor %}", "{{ v | list }}",
+                                          "{{ v | sort }}", "{{ v | reverse }}"}) {
+        EXPECT_NE(refusal(source, long_text).find("more than 100000 steps"), std::string::npos)
+            << source;
+    }
+    EXPECT_EQ(*render("{{ v | truncate(5) }}{{ v[:2] }}{{ v[-1] }}", long_text), "aa...aaa");
+}
+
 TEST(Template, EndsValuesThatGrowByDoubling) {
     const std::string doubled = repeated("{% set a = [a, a] %}", 40);
     for (const std::string_view use : {"{{ a }}", "{{ a ~ 1 }}", "{{ a | tojson }}"}) {

@@ -71,12 +71,6 @@ Result<Value> replace(const Value& input, const FilterArguments& arguments, Budg
     return text_value(out.append(text, from));
 }
 
-std::string joined(const std::vector<std::string_view>& characters, std::size_t count) {
-    std::string out;
-    for (std::size_t i = 0; i < count; ++i) out += characters[i];
-    return out;
-}
-
 Result<Value> truncate(const Value& input, const FilterArguments& arguments, Budget& budget) {
     const std::string* text = as_text(input);
     if (text == nullptr) return template_error("only a text can be truncated; add | string");
@@ -90,10 +84,10 @@ Result<Value> truncate(const Value& input, const FilterArguments& arguments, Bud
             fmt::format("the length must be {} at least, the length of '{}'", end_length, end));
     }
     if (leeway < 0) return template_error("the leeway cannot be negative");
-    const auto characters = characters_of(*text);
-    const auto size = static_cast<std::int64_t>(characters.size());
+    const auto size = static_cast<std::int64_t>(count_characters(*text));
     if (size <= length || size - length <= leeway) return input;
-    std::string kept = joined(characters, static_cast<std::size_t>(length - end_length));
+    std::string kept =
+        text->substr(0, bytes_of(*text, static_cast<std::size_t>(length - end_length)));
     if (!cuts_words) kept = kept.substr(0, kept.rfind(' '));
     return text_value(kept + end);
 }

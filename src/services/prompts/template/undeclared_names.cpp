@@ -11,14 +11,22 @@ enum class Source {
     kTemplate,  ///< set here, or in a scope around this one
 };
 
-/// What is known of the names of one scope. An `if` works on copies, one for each way through.
+/// What is known of the names of one scope. Each way through an `if` has one too, which holds only
+/// what that way adds to the one before it.
 struct Scope {
     const Scope* parent = nullptr;
+    const Scope* before = nullptr;
     std::map<std::string, Source> names;
     std::set<std::string> stores;
 
+    bool knows_itself(const std::string& name) const {
+        return names.contains(name) || (before != nullptr && before->knows_itself(name));
+    }
     bool knows(const std::string& name) const {
-        return names.contains(name) || (parent != nullptr && parent->knows(name));
+        return knows_itself(name) || (parent != nullptr && parent->knows(name));
+    }
+    bool stores_name(const std::string& name) const {
+        return stores.contains(name) || (before != nullptr && before->stores_name(name));
     }
 };
 
@@ -86,7 +94,7 @@ void NameFinder::load(const std::string& name) {
 
 void NameFinder::store(const std::string& name) {
     scope_->stores.insert(name);
-    scope_->names.emplace(name, Source::kTemplate);
+    if (!scope_->knows_itself(name)) scope_->names[name] = Source::kTemplate;
 }
 
 void NameFinder::visit(const Expression* expression) {
@@ -108,7 +116,7 @@ void NameFinder::visit(const std::vector<Statement>& statements) {
 void NameFinder::visit_if(const std::vector<Branch>& branches, std::size_t first) {
     visit(branches[first].condition.get());
     Scope* const before = scope_;
-    std::vector<Scope> ways(3, *before);
+    std::vector<Scope> ways(3, Scope{before->parent, before, {}, {}});
     scope_ = &ways[0];
     visit(branches[first].body);
     for (std::size_t i = first + 1; i < branches.size() && first == 0; ++i) {
@@ -128,7 +136,7 @@ void NameFinder::merge(const std::vector<Scope>& ways) {
     std::map<std::string, std::size_t> counts;
     for (const Scope& way : ways) {
         for (const std::string& name : way.stores) {
-            if (!scope_->stores.contains(name)) ++counts[name];
+            if (!scope_->stores_name(name)) ++counts[name];
         }
     }
     for (const Scope& way : ways) {

@@ -188,22 +188,30 @@ Result<bool> is_true(const Value& value) {
     return sequence->kind == SequenceKind::kIterator || !sequence->items.empty();
 }
 
-Result<std::vector<Value>> items_of(const Value& value) {
-    if (const Sequence* sequence = as_sequence(value)) return sequence->items;
+Result<std::vector<Value>> items_of(const Value& value, Budget& budget) {
+    const Sequence* sequence = as_sequence(value);
+    const Dict* dict = as_dict(value);
+    const std::string* text = as_text(value);
     std::vector<Value> items;
     if (is_soft(value)) return items;
-    if (const Dict* dict = as_dict(value)) {
+    QUIRE_TRY([[maybe_unused]] const auto defined, need_defined(value));
+    if (sequence == nullptr && dict == nullptr && text == nullptr) {
+        return template_error(fmt::format("{} has no items to walk through", type_name(value)));
+    }
+    const std::size_t count = sequence != nullptr ? sequence->items.size()
+                              : dict != nullptr   ? dict->members.size()
+                                                  : count_characters(*text);
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend(count));
+    if (sequence != nullptr) return sequence->items;
+    items.reserve(count);
+    if (dict != nullptr) {
         for (const auto& [key, member] : dict->members) items.push_back(text_value(key));
         return items;
     }
-    if (const std::string* text = as_text(value)) {
-        for (const std::string_view character : characters_of(*text)) {
-            items.push_back(text_value(std::string(character)));
-        }
-        return items;
+    for (const std::string_view character : characters_of(*text)) {
+        items.push_back(text_value(std::string(character)));
     }
-    QUIRE_TRY([[maybe_unused]] const auto defined, need_defined(value));
-    return template_error(fmt::format("{} has no items to walk through", type_name(value)));
+    return items;
 }
 
 }  // namespace quire::prompts

@@ -2,6 +2,7 @@
 
 #include "base/result.hpp"
 #include "runtime/json.hpp"
+#include "services/prompts/template/budget.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -83,7 +84,8 @@ bool is_soft(const Value& value);
 /// The error of an undefined value, and nothing for any other.
 Result<void> need_defined(const Value& value);
 Result<bool> is_true(const Value& value);
-/// The items of what can be walked: of a list, the characters of a text, the keys of a dict.
-Result<std::vector<Value>> items_of(const Value& value);
+/// The items of what can be walked: of a list, the characters of a text, the keys of a dict. They
+/// are paid before they are made.
+Result<std::vector<Value>> items_of(const Value& value, Budget& budget);
 
 }  // namespace quire::prompts
