@@ -57,6 +57,11 @@ const std::map<std::string, std::pair<Access, std::string>> kExpected{
     {"inference.Generate", {Access::kInternal, ""}},
     {"inference.ListModels", {Access::kInternal, ""}},
     {"prompts.Chat", {Access::kScope, "inference"}},
+    {"prompts.Generate", {Access::kScope, "inference"}},
+    {"prompts.PublishVersion", {Access::kScope, "prompts:write"}},
+    {"prompts.SetLabel", {Access::kScope, "prompts:write"}},
+    {"prompts.ListPrompts", {Access::kScope, "prompts:read"}},
+    {"prompts.GetPrompt", {Access::kScope, "prompts:read"}},
     {"prompts.ListModels", {Access::kScope, "inference"}},
 };
 

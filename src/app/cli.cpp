@@ -23,6 +23,7 @@ public:
         add_call();
         add_keys();
         add_credits();
+        add_prompts();
         add_config();
         add_plain("version", "Print the version.", [this] { return version_command(options_); });
         add_plain("doctor", "Look at configuration, data folder and the running process.",
@@ -135,6 +136,37 @@ private:
         }
     }
 
+    void add_prompts() {
+        CLI::App* prompts = program_.add_subcommand("prompts", "Publish prompts, move labels.");
+        prompts->require_subcommand(1);
+        CLI::App* list = add_command(*prompts, "list", "List prompts by name.", [this] {
+            return list_prompts_command(options_, environment_);
+        });
+        CLI::App* get =
+            add_command(*prompts, "get", "Show a version, by default the newest.",
+                        [this] { return get_prompt_command(options_, environment_, prompt_); });
+        get->add_option("name", prompt_.name, "The prompt")->required();
+        get->add_option("--label", prompt_.label, "The version that this label points at");
+        get->add_option("--version", prompt_.version, "The version of this number");
+        CLI::App* publish = add_command(*prompts, "publish", "Add a version.", [this] {
+            return publish_prompt_command(options_, environment_, prompt_file_, prompt_.label);
+        });
+        publish->add_option("file", prompt_file_, "YAML or JSON: name, messages, model, parameters")
+            ->required();
+        publish->add_option("--label", prompt_.label, "Moves to the new version");
+        CLI::App* label = add_command(*prompts, "label", "Point a label at a version.", [this] {
+            return label_prompt_command(options_, environment_, prompt_);
+        });
+        label->add_option("name", prompt_.name, "The prompt")->required();
+        label->add_option("version", prompt_.version, "The number of the version")
+            ->required()
+            ->check(CLI::PositiveNumber);
+        label->add_option("label", prompt_.label, "Such as production")->required();
+        for (CLI::App* command : {list, get, publish, label}) {
+            command->add_option("--url", options_.url, "A process elsewhere, with QUIRE_API_KEY");
+        }
+    }
+
     void add_config() {
         CLI::App* config = program_.add_subcommand("config", "Check or print the configuration.");
         config->require_subcommand(1);
@@ -196,6 +228,8 @@ private:
     NewKey new_key_;
     NewGrant new_grant_;
     std::string id_;
+    PromptChoice prompt_;
+    std::string prompt_file_;
 };
 
 }  // namespace

@@ -59,6 +59,19 @@ int grant_command(const GlobalOptions& options, const config::Environment& envir
 /// Also without a running process: then it reads the data folder itself.
 int verify_command(const GlobalOptions& options);
 
+struct PromptChoice {
+    std::string name;
+    std::string label;
+    std::int64_t version = 0;
+};
+int list_prompts_command(const GlobalOptions& options, const config::Environment& environment);
+int get_prompt_command(const GlobalOptions& options, const config::Environment& environment,
+                       const PromptChoice& choice);
+int publish_prompt_command(const GlobalOptions& options, const config::Environment& environment,
+                           const std::string& file, const std::string& label);
+int label_prompt_command(const GlobalOptions& options, const config::Environment& environment,
+                         const PromptChoice& choice);
+
 int check_config_command(const GlobalOptions& options, const config::Environment& environment);
 int print_config_command(const GlobalOptions& options, const config::Environment& environment);
 int version_command(const GlobalOptions& options);

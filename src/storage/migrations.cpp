@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <utility>
 
 namespace quire::storage {
 namespace {
@@ -23,7 +24,7 @@ Result<int> applied_version(Connection& connection, std::span<const Migration> m
     int version = 0;
     const int known = migrations.empty() ? 0 : migrations.back().version;
     for (const Row& row : rows) {
-        version = static_cast<int>(row.integer(0));
+        const int previous = std::exchange(version, static_cast<int>(row.integer(0)));
         if (version > known) {
             return Error(ErrorCode::kStorageUnavailable,
                          fmt::format("{} has schema version {}, this program knows up to {}: run "
@@ -31,6 +32,13 @@ Result<int> applied_version(Connection& connection, std::span<const Migration> m
                                      store, version, known));
         }
         for (const Migration& step : migrations) {
+            if (step.version > previous && step.version < version) {
+                return Error(ErrorCode::kStorageUnavailable,
+                             fmt::format("{} has schema version {} but never ran migration {}: it "
+                                         "was made by another line of this program; restore a "
+                                         "copy of the folder from before",
+                                         store, version, step.version));
+            }
             if (step.version == version && checksum_of(step.sql) != row.text(1)) {
                 return Error(ErrorCode::kStorageUnavailable,
                              fmt::format("{}: migration {} was applied in another form than this "

@@ -18,7 +18,8 @@ struct Migration {
 
 /// Brings the schema up to the last of `migrations` in one transaction, noting each step in
 /// `schema_migrations`. kStorageUnavailable, naming both versions, when the store is newer than
-/// the binary, and when a step that was applied has been edited since (checksum).
+/// the binary, when a step that was applied has been edited since (checksum), and when a step
+/// before an applied one never ran.
 Result<void> migrate(Connection& connection, std::span<const Migration> migrations,
                      std::string_view store, const Clock& clock);
 

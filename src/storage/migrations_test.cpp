@@ -87,6 +87,14 @@ TEST_F(MigrationsTest, RefuseAStepThatWasEditedSince) {
     expect_refused(bring_to(kEdited), "test.db", "migration 1");
 }
 
+TEST_F(MigrationsTest, RefuseAStoreThatNeverRanAStepBeforeItsLast) {
+    constexpr std::array kLaterOnly{kSecond};
+    ASSERT_TRUE(store_->run_script("CREATE TABLE things (id INTEGER) STRICT"));
+    ASSERT_TRUE(bring_to(kLaterOnly));
+
+    expect_refused(bring_to(kTwo), "test.db", "never ran migration 1");
+}
+
 TEST_F(MigrationsTest, AFailingStepLeavesTheStoreAsItWas) {
     ASSERT_TRUE(bring_to(kOne));
     constexpr std::array kBroken{

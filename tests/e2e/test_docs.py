@@ -31,7 +31,8 @@ INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(\s*<?([^()\s<>]+)>?\s*\)")
 HISTORY = ("docs/adr/", "CHANGELOG.md")  # these may name what is gone
 # What differs from run to run: its name, and the form that it has.
-VARYING = {"id": r"chatcmpl-[0-9A-HJKMNP-TV-Z]{26}", "trace_id": "[0-9a-f]{32}", "created": r"\d+"}
+VARYING = {"id": r"(chatcmpl-|req_)[0-9A-HJKMNP-TV-Z]{26}", "trace_id": "[0-9a-f]{32}",
+           "created": r"\d+"}
 
 
 @cache

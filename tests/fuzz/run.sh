@@ -22,6 +22,9 @@ SOURCES=(tests/support/review_cases.cpp tests/support/review_oracle.cpp src/base
     src/services/review/{beginnings,match_copy,normalizer,literal_automaton,live_prefix,pattern_rule}.cpp
     src/services/review/{hand_scanners,known_patterns,review_config,rule_set,copy_scan}.cpp
     src/services/review/{hold_back,reviewed_text}.cpp)
+for source in src/services/prompts/template/*.cpp; do
+    [[ $source == *_test.cpp ]] || SOURCES+=("$source")
+done
 LIBRARIES=(-lre2 -lhs -licuuc -lz -lfmt -lgtest -lssl -lcrypto -lpthread)
 
 # An object is as old as the newest of what it may be made of.

@@ -3,6 +3,7 @@
 #include "quire/credits/v1/credits_fake.hpp"
 #include "quire/inference/v1/inference_fake.hpp"
 #include "quire/review/v1/review_fake.hpp"
+#include "services/prompts/prompts_schema.hpp"
 #include "services/prompts/prompts_service.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -17,10 +18,7 @@ namespace quire::test {
 class PromptsUnderTest {
 public:
     PromptsUnderTest() {
-        const auto made = database->writer().run_script(
-            "CREATE TABLE journal (request_id TEXT PRIMARY KEY, settle TEXT, updated_at INTEGER);"
-            "CREATE TABLE outcomes (org_id TEXT, project_id TEXT, request_id TEXT PRIMARY KEY, "
-            "settle TEXT, answer TEXT, expires_at INTEGER);");
+        const auto made = prompts::migrate_prompts(database->writer(), "prompts.db", clock);
         EXPECT_TRUE(made);
         credits->on_admit = [this](const rpc::CallContext&,
                                    const credits::v1::AdmitRequest& request) {
@@ -70,7 +68,8 @@ public:
     prompts::Journal journal{*database, loops, clock};
     prompts::Settlements settlements{credits, journal};
     prompts::PromptsService service{
-        prompts::GenerationDeps{credits, review, inference, settlements, journal, clock, "me"}};
+        prompts::GenerationDeps{credits, review, inference, settlements, journal, clock, "me"},
+        *database};
 
 private:
     awaitable<Result<credits::v1::AdmitResponse>> admit(const credits::v1::AdmitRequest& request) {

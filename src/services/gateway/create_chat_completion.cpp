@@ -3,9 +3,7 @@
 #include "services/gateway/chat_answer.hpp"
 #include "services/gateway/chat_stream.hpp"
 #include "services/gateway/gateway_api.hpp"
-
-#include <fmt/format.h>
-#include <openssl/sha.h>
+#include "services/gateway/idempotency.hpp"
 
 namespace quire::gateway {
 namespace {
@@ -40,25 +38,6 @@ Result<StreamWish> read_stream_wish(const json::object& body) {
     return wish;
 }
 
-Result<void> check_idempotency_key(std::string_view key) {
-    constexpr std::size_t kBytesMax = 255;
-    if (key.size() <= kBytesMax) return {};
-    return Error(ErrorCode::kInvalidValue,
-                 fmt::format("the Idempotency-Key has {} bytes; it may have up to {}", key.size(),
-                             kBytesMax))
-        .with_param("idempotency-key");
-}
-
-/// Tells two requests with one idempotency key apart: SHA-256 of method, path and raw body.
-std::string hash_of(const GatewayCall& call) {
-    const http::RequestHead& head = call.exchange.head();
-    const std::string text = fmt::format("{} {}\n{}", head.method, head.path, call.raw_body);
-    std::string digest(SHA256_DIGEST_LENGTH, '\0');
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-           reinterpret_cast<unsigned char*>(digest.data()));
-    return digest;
-}
-
 }  // namespace
 
 awaitable<Result<void>> GatewayApi::create_chat_completion(GatewayCall& call) {
@@ -66,7 +45,7 @@ awaitable<Result<void>> GatewayApi::create_chat_completion(GatewayCall& call) {
     if (!request) co_return request.error();
     const auto wish = read_stream_wish(*call.body);
     if (!wish) co_return wish.error();
-    const auto keyed = check_idempotency_key(call.ctx.idempotency_key);
+    const auto keyed = check_idempotency_key(call);
     if (!keyed) co_return keyed.error();
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
@@ -78,10 +57,8 @@ awaitable<Result<void>> GatewayApi::create_chat_completion(GatewayCall& call) {
     *chat.mutable_request() = *std::move(request);
     chat.set_route("/v1/chat/completions");
     chat.set_streamed(wish->is_streamed);
-    if (!call.ctx.idempotency_key.empty()) chat.set_request_hash(hash_of(call));
-    auto& step = *chat.add_steps();
-    step.set_name("auth");
-    step.set_duration_us(call.auth_took.count());
+    chat.set_request_hash(idempotency_hash(call));
+    *chat.add_steps() = call.auth_step();
 
     if (wish->is_streamed) {
         ChatStream stream(call, identity, wish->has_usage);

@@ -10,11 +10,15 @@
 #include "services/gateway/gateway_config.hpp"
 #include "services/gateway/principal_cache.hpp"
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
 
 namespace quire::gateway {
+
+/// What the braces of a route's path stood for, in their order and still encoded.
+using PathParameters = std::array<std::string_view, 2>;
 
 /// One request on its way through a handler.
 struct GatewayCall {
@@ -24,7 +28,7 @@ struct GatewayCall {
     http::Exchange& exchange;
     rpc::CallContext ctx;
     const rpc::Method* method = nullptr;  ///< whose scope is needed
-    std::string_view path_parameter;      ///< what `{id}` or `{model…}` stood for, still encoded
+    PathParameters path_parameters;
     std::string_view raw_body;
     const json::object* body = nullptr;  ///< null when the route takes none
     SteadyTime began;
@@ -35,8 +39,12 @@ struct GatewayCall {
     /// The scope check. A handler makes it after it has checked the fields (interfaces: order of
     /// checks) and before it calls anything.
     Result<void> authorize();
+    /// The parameter at `index`, decoded; "" when its escapes are broken.
+    std::string path_parameter(std::size_t index) const;
     /// Answers with JSON and the request's id.
     awaitable<Result<void>> respond_json(int http_status, std::string json_text);
+    /// The step that was taken here, for the request's story.
+    common::v1::Step auth_step() const;
     /// `x-request-id` and `server-timing` for the steps known so far.
     void add_headers(http::Response& response,
                      const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
@@ -65,6 +73,11 @@ public:
     awaitable<Result<void>> revoke_key(GatewayCall& call);
     awaitable<Result<void>> get_balance(GatewayCall& call);
     awaitable<Result<void>> list_entries(GatewayCall& call);
+    awaitable<Result<void>> generate(GatewayCall& call);
+    awaitable<Result<void>> list_prompts(GatewayCall& call);
+    awaitable<Result<void>> get_prompt(GatewayCall& call);
+    awaitable<Result<void>> publish_version(GatewayCall& call);
+    awaitable<Result<void>> set_label(GatewayCall& call);
 
 private:
     Ports ports_;

@@ -3,6 +3,8 @@
 #include "runtime/http/problem.hpp"
 #include "runtime/json.hpp"
 
+#include <fmt/format.h>
+
 namespace quire::gateway {
 namespace {
 
@@ -34,6 +36,14 @@ std::string openai_error(const Error& error, std::string_view trace_id) {
     if (!trace_id.empty()) append_member(out, "trace_id", trace_id);
     out += "}}}";
     return out;
+}
+
+std::string error_event(const Error& error, std::string_view path, std::string_view request_id,
+                        std::string_view trace_id) {
+    if (path.starts_with("/api/")) {
+        return fmt::format("event: error\ndata: {}\n\n", http::problem(error, request_id).body);
+    }
+    return fmt::format("data: {}\n\n", openai_error(error, trace_id));
 }
 
 http::Response error_response(const Error& error, std::string_view path,

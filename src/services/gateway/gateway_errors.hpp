@@ -17,4 +17,9 @@ std::string openai_error(const Error& error, std::string_view trace_id);
 http::Response error_response(const Error& error, std::string_view path,
                               std::string_view request_id, std::string_view trace_id);
 
+/// The error as the last event of a stream whose 200 is out: `data: {…}` under `/v1`, `event:
+/// error` with a problem under `/api/v1`.
+std::string error_event(const Error& error, std::string_view path, std::string_view request_id,
+                        std::string_view trace_id);
+
 }  // namespace quire::gateway

@@ -2,6 +2,7 @@
 
 #include "base/id.hpp"
 #include "runtime/http/problem.hpp"
+#include "runtime/http/url.hpp"
 #include "runtime/log.hpp"
 #include "services/gateway/gateway_errors.hpp"
 
@@ -70,6 +71,17 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
 Result<void> GatewayCall::authorize() {
     is_authorized = true;
     return rpc::check_access(*method, ctx.principal);
+}
+
+common::v1::Step GatewayCall::auth_step() const {
+    common::v1::Step step;
+    step.set_name("auth");
+    step.set_duration_us(auth_took.count());
+    return step;
+}
+
+std::string GatewayCall::path_parameter(std::size_t index) const {
+    return http::percent_decode(path_parameters.at(index)).value_or("");
 }
 
 awaitable<Result<void>> GatewayCall::respond_json(int http_status, std::string json_text) {
@@ -154,7 +166,7 @@ awaitable<Result<void>> GatewayHttp::serve(GatewayCall& call, const RouteMatch& 
     if (match.route == nullptr) {
         co_return Error(ErrorCode::kNotFound, fmt::format("there is no path {}", head.path));
     }
-    call.path_parameter = match.parameter;
+    call.path_parameters = match.parameters;
     call.method = methods_.at(match.route);
     call.ctx.deadline = call.began + config_.request_deadline;
     call.exchange.set_deadline(call.ctx.deadline);
@@ -206,8 +218,9 @@ awaitable<void> GatewayHttp::answer_error(GatewayCall& call, Error error) {
                   {"trace_id", trace_id}, {"code", error.name()}, {"why", error.message()});
     }
     if (call.exchange.is_answered()) {
-        // The 200 is out: an error event, and no [DONE].
-        const std::string event = fmt::format("data: {}\n\n", openai_error(error, trace_id));
+        // The 200 is out: an error event is the last one, and no [DONE] follows.
+        const std::string event =
+            error_event(error, call.exchange.head().path, call.ctx.request_id, trace_id);
         const auto written = co_await call.exchange.write(event);
         ignore(written, "the client has left meanwhile");
         const auto ended = co_await call.exchange.finish_stream();

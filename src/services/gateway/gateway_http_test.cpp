@@ -119,13 +119,21 @@ TEST_F(GatewayHttpTest, NamesTheVerbsOfAPathInAllow) {
     EXPECT_EQ(seen.headers.find("allow"), "POST, GET");
 }
 
+/// A body that the route's handler takes, up to the check of the scope.
+std::string_view good_body(std::string_view path) {
+    if (path.starts_with("/v1")) return kHello;
+    if (path.ends_with("/generate")) return R"({"prompt":"p"})";
+    if (path.ends_with("/versions")) return R"({"messages":[]})";
+    return path.ends_with("/keys") ? R"({"name":"n"})" : R"({"version":1})";
+}
+
 TEST_F(GatewayHttpTest, EveryRouteNeedsItsScopeBeforeAnythingIsCalled) {
     for (const Route& route : all_routes()) {
-        std::string path(route.path.substr(0, route.path.find('{')));
-        if (path.size() < route.path.size()) path += "x";
-        const std::string body = !route.takes_body         ? ""
-                                 : path.starts_with("/v1") ? std::string(kHello)
-                                                           : R"({"name":"n"})";
+        std::string path(route.path);
+        for (auto at = path.find('{'); at != std::string::npos; at = path.find('{')) {
+            path.replace(at, path.find('}', at) + 1 - at, "x");
+        }
+        const std::string body(route.takes_body ? good_body(route.path) : "");
 
         const HttpAnswer seen = gateway_.send(std::string(route.verb), path, body, "bare");
 
@@ -134,6 +142,8 @@ TEST_F(GatewayHttpTest, EveryRouteNeedsItsScopeBeforeAnythingIsCalled) {
     }
     EXPECT_EQ(gateway_.prompts->chat_calls, 0);
     EXPECT_EQ(gateway_.prompts->list_models_calls, 0);
+    EXPECT_EQ(gateway_.prompts->generate_calls, 0);
+    EXPECT_EQ(gateway_.prompts->publish_version_calls, 0);
     EXPECT_EQ(gateway_.auth->create_key_calls, 0);
     EXPECT_EQ(gateway_.auth->list_keys_calls, 0);
     EXPECT_EQ(gateway_.auth->revoke_key_calls, 0);

@@ -16,15 +16,29 @@ constexpr std::array kRoutes{
     Route{"POST", "/api/v1/keys", "auth.CreateKey", true, &GatewayApi::create_key},
     Route{"GET", "/api/v1/keys", "auth.ListKeys", false, &GatewayApi::list_keys},
     Route{"DELETE", "/api/v1/keys/{id}", "auth.RevokeKey", false, &GatewayApi::revoke_key},
+    Route{"POST", "/api/v1/generate", "prompts.Generate", true, &GatewayApi::generate},
+    Route{"GET", "/api/v1/prompts", "prompts.ListPrompts", false, &GatewayApi::list_prompts},
+    Route{"GET", "/api/v1/prompts/{name}", "prompts.GetPrompt", false, &GatewayApi::get_prompt},
+    Route{"POST", "/api/v1/prompts/{name}/versions", "prompts.PublishVersion", true,
+          &GatewayApi::publish_version},
+    Route{"PUT", "/api/v1/prompts/{name}/labels/{label}", "prompts.SetLabel", true,
+          &GatewayApi::set_label},
 };
 
-bool matches(std::string_view pattern, std::string_view path, std::string_view& parameter) {
-    const auto brace = pattern.find('{');
-    if (brace == std::string_view::npos) return pattern == path;
-    if (!path.starts_with(pattern.substr(0, brace))) return false;
-    parameter = path.substr(brace);
-    const bool takes_rest = pattern.find("…") != std::string_view::npos;
-    return !parameter.empty() && (takes_rest || parameter.find('/') == std::string_view::npos);
+bool matches(std::string_view pattern, std::string_view path, PathParameters& parameters) {
+    for (std::string_view& parameter : parameters) {
+        const auto brace = pattern.find('{');
+        if (brace == std::string_view::npos) break;
+        if (!path.starts_with(pattern.substr(0, brace))) return false;
+        path.remove_prefix(brace);
+        const auto close = pattern.find('}', brace);
+        const bool takes_rest = pattern.substr(0, close).ends_with("…");
+        parameter = takes_rest ? path : path.substr(0, path.find('/'));
+        if (parameter.empty()) return false;
+        path.remove_prefix(parameter.size());
+        pattern.remove_prefix(close + 1);
+    }
+    return pattern == path;
 }
 
 }  // namespace
@@ -34,9 +48,9 @@ std::span<const Route> all_routes() { return kRoutes; }
 RouteMatch find_route(std::string_view verb, std::string_view path) {
     RouteMatch match;
     for (const Route& route : kRoutes) {
-        std::string_view parameter;
-        if (!matches(route.path, path, parameter)) continue;
-        if (route.verb == verb) return {&route, parameter, ""};
+        PathParameters parameters;
+        if (!matches(route.path, path, parameters)) continue;
+        if (route.verb == verb) return {&route, parameters, ""};
         if (!match.allowed.empty()) match.allowed += ", ";
         match.allowed += route.verb;
     }

@@ -26,15 +26,26 @@ TEST(FindRoute, FindsByVerbAndPath) {
              {"POST", "/api/v1/keys", "/api/v1/keys", "", ""},
              {"GET", "/api/v1/keys", "/api/v1/keys", "", ""},
              {"DELETE", "/api/v1/keys/key_1", "/api/v1/keys/{id}", "key_1", ""},
+             {"GET", "/api/v1/prompts/a.b", "/api/v1/prompts/{name}", "a.b", ""},
+             {"POST", "/api/v1/prompts/a/versions", "/api/v1/prompts/{name}/versions", "a", ""},
+             {"PUT", "/api/v1/prompts/a/labels/b", "/api/v1/prompts/{name}/labels/{label}", "a",
+              ""},
          }) {
         const RouteMatch match = find_route(each.verb, each.path);
 
         ASSERT_NE(match.route, nullptr) << each.path;
         EXPECT_EQ(match.route->path, each.found);
         EXPECT_EQ(match.route->verb, each.verb);
-        EXPECT_EQ(match.parameter, each.parameter);
+        EXPECT_EQ(match.parameters[0], each.parameter);
         EXPECT_EQ(match.allowed, "");
     }
+}
+
+TEST(FindRoute, GivesBothParametersOfAPathThatHasTwo) {
+    const RouteMatch match = find_route("PUT", "/api/v1/prompts/blog%20post/labels/production");
+
+    EXPECT_EQ(match.parameters[0], "blog%20post");
+    EXPECT_EQ(match.parameters[1], "production");
 }
 
 TEST(FindRoute, NamesTheVerbsOfAPathThatHasOthers) {
@@ -54,10 +65,31 @@ TEST(FindRoute, NamesTheVerbsOfAPathThatHasOthers) {
 }
 
 TEST(FindRoute, FindsNothingElse) {
-    for (const std::string_view path :
-         {"", "/", "/v1", "/v1/", "/v1/chat", "/v1/chat/completions/", "/v1/chat/completionsx",
-          "//v1/models", "/V1/models", "/v1/models/", "/v1/modelsx", "/api/v1/keys/",
-          "/api/v1/keys/a/b", "/v1/../v1/models", "/v1/models?x", "/api/v1/keys/{id}/x", "*"}) {
+    for (const std::string_view path : {"",
+                                        "/",
+                                        "/v1",
+                                        "/v1/",
+                                        "/v1/chat",
+                                        "/v1/chat/completions/",
+                                        "/v1/chat/completionsx",
+                                        "//v1/models",
+                                        "/V1/models",
+                                        "/v1/models/",
+                                        "/v1/modelsx",
+                                        "/api/v1/keys/",
+                                        "/api/v1/keys/a/b",
+                                        "/api/v1/prompts/",
+                                        "/api/v1/prompts//versions",
+                                        "/api/v1/prompts/a/versions/",
+                                        "/api/v1/prompts/a/labels",
+                                        "/api/v1/prompts/a/labels/",
+                                        "/api/v1/prompts//labels/b",
+                                        "/api/v1/prompts/a/labels/b/c",
+                                        "/api/v1/prompts/a/b",
+                                        "/v1/../v1/models",
+                                        "/v1/models?x",
+                                        "/api/v1/keys/{id}/x",
+                                        "*"}) {
         for (const std::string_view verb : {"GET", "POST", "DELETE"}) {
             const RouteMatch match = find_route(verb, path);
 
@@ -75,17 +107,19 @@ TEST(AllRoutes, HaveEachVerbAndPathOnce) {
     }
 }
 
-TEST(AllRoutes, HaveAHandlerAndTakeABodyOnlyByPost) {
+TEST(AllRoutes, HaveAHandlerAndTakeABodyOnlyByPostAndPut) {
     for (const Route& route : all_routes()) {
         EXPECT_NE(route.handler, nullptr) << route.path;
-        EXPECT_EQ(route.takes_body, route.verb == "POST") << route.path;
+        EXPECT_EQ(route.takes_body, route.verb == "POST" || route.verb == "PUT") << route.path;
     }
 }
 
 TEST(AllRoutes, AreFoundByTheirOwnPattern) {
     for (const Route& route : all_routes()) {
-        std::string path(route.path.substr(0, route.path.find('{')));
-        if (path.size() < route.path.size()) path += "x";
+        std::string path(route.path);
+        for (auto at = path.find('{'); at != std::string::npos; at = path.find('{')) {
+            path.replace(at, path.find('}', at) + 1 - at, "x");
+        }
 
         EXPECT_EQ(find_route(route.verb, path).route, &route) << route.path;
     }

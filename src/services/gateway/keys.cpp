@@ -1,4 +1,3 @@
-#include "runtime/http/url.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/paging.hpp"
 
@@ -105,7 +104,7 @@ awaitable<Result<void>> GatewayApi::revoke_key(GatewayCall& call) {
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
     auth::v1::RevokeKeyRequest request;
-    request.set_id(http::percent_decode(call.path_parameter).value_or(""));
+    request.set_id(call.path_parameter(0));
     const auto revoked = co_await ports_.auth->revoke_key(call.ctx, request);
     if (!revoked) co_return revoked.error();
     principals_.forget(request.id());

@@ -1,4 +1,3 @@
-#include "runtime/http/url.hpp"
 #include "services/gateway/gateway_api.hpp"
 
 #include <fmt/format.h>
@@ -34,17 +33,16 @@ awaitable<Result<void>> GatewayApi::list_models(GatewayCall& call) {
 awaitable<Result<void>> GatewayApi::get_model(GatewayCall& call) {
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
-    const auto name = http::percent_decode(call.path_parameter);
+    const std::string name = call.path_parameter(0);
     const prompts::v1::ListModelsRequest all;
     QUIRE_CO_TRY(const auto models, ports_.prompts->list_models(call.ctx, all));
     for (const auto& model : models.models()) {
-        if (name && model.name() == *name) {
+        if (model.name() == name) {
             std::string text = json::serialize(model_json(model));
             co_return co_await call.respond_json(200, std::move(text));
         }
     }
-    co_return Error(ErrorCode::kModelNotFound,
-                    fmt::format("the model '{}' does not exist", name.value_or("")))
+    co_return Error(ErrorCode::kModelNotFound, fmt::format("the model '{}' does not exist", name))
         .with_param("model");
 }
 

@@ -18,9 +18,14 @@ using std::chrono::microseconds;
 /// records the answer when it may be asked for again.
 class Delivery final : public rpc::Sink<ChatEvent> {
 public:
-    Delivery(rpc::Sink<ChatEvent>& sink, Timestamp created_at, bool is_recorded)
-        : sink_(sink), created_at_(created_at) {
+    Delivery(rpc::Sink<ChatEvent>& sink, Timestamp created_at, const v1::ChatCall& call,
+             bool is_recorded)
+        : sink_(sink), created_at_(created_at), call_(call) {
         if (is_recorded) record_.emplace();
+        // The edge tells its own step, auth, by itself.
+        for (const auto& step : call.steps()) {
+            if (step.name() != "auth") *steps_.Add() = step;
+        }
     }
     void add_step(std::string_view name, SteadyTime origin, SteadyTime from, SteadyTime to) {
         auto& step = *steps_.Add();
@@ -37,6 +42,8 @@ public:
         }
         ChatEvent started = event;
         started.mutable_started()->set_created_at_us(created_at_.micros);
+        started.mutable_started()->set_prompt(call_.prompt());
+        started.mutable_started()->set_prompt_version(call_.prompt_version());
         started.mutable_started()->mutable_steps()->MergeFrom(steps_);
         if (record_) record_->add(started);
         co_return co_await sink_.write(started);
@@ -46,6 +53,7 @@ public:
 private:
     rpc::Sink<ChatEvent>& sink_;
     Timestamp created_at_;
+    const v1::ChatCall& call_;
     std::optional<AnswerRecord> record_;
     google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
 };
@@ -63,8 +71,8 @@ public:
           ctx_(ctx),
           call_(call),
           sink_(sink),
-          delivery_(sink, deps.clock.now(), !ctx.idempotency_key.empty()),
-          reviewed_(delivery_),
+          delivery_(sink, deps.clock.now(), call, !ctx.idempotency_key.empty()),
+          reviewed_(delivery_, review_notes_),
           meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
           began_(deps.clock.steady()) {}
 
@@ -87,6 +95,7 @@ private:
     rpc::Sink<ChatEvent>& sink_;
     // The answer's way: upstream -> meter -> review -> delivery -> caller.
     Delivery delivery_;
+    ReviewNotes review_notes_;
     ReviewedOutput reviewed_;
     Meter meter_;
     SteadyTime began_;
@@ -138,6 +147,7 @@ awaitable<Result<void>> Generation::review_input(common::v1::ChatRequest& reques
     review::v1::ReviewInputRequest input;
     *input.mutable_request() = call_.request();
     QUIRE_CO_TRY(auto reviewed, deps_.review->review_input(ctx_, input));
+    note_decisions(reviewed.decisions(), review_notes_);
     request.Swap(reviewed.has_request() ? reviewed.mutable_request() : input.mutable_request());
     delivery_.add_step("review.input", began_, from, deps_.clock.steady());
     if (!reviewed.has_output_rules()) co_return Result<void>();
@@ -174,6 +184,7 @@ awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view 
     auto& finished = *event.mutable_finished();
     finished.set_finish_reason(std::move(finish_reason));
     *finished.mutable_usage() = meter_.usage();
+    *finished.mutable_review() = review_notes_;
     const auto cost = co_await settle(hold, finished, status);
     if (!cost) co_return cost.error();
     *finished.mutable_cost() = *cost;

@@ -1,8 +1,8 @@
 #include "services/prompts/prompts_module.hpp"
 
 #include "base/id.hpp"
-#include "prompts_migrations.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
+#include "services/prompts/prompts_schema.hpp"
 #include "services/prompts/prompts_service.hpp"
 #include "services/prompts/recovery.hpp"
 
@@ -24,7 +24,7 @@ public:
         QUIRE_TRY(deps.review, wiring.need<review::Review>("review"));
         QUIRE_TRY(deps.inference, wiring.need<inference::Inference>("inference"));
         deps.owner = "prompts@" + make_ulid(wiring.clock().now(), wiring.rng());
-        service_ = std::make_shared<PromptsService>(std::move(deps));
+        service_ = std::make_shared<PromptsService>(std::move(deps), *database_);
         wiring.provide<Prompts>(service_, prompts_methods(*service_));
         return {};
     }
@@ -54,7 +54,7 @@ private:
 Result<std::unique_ptr<runtime::Module>> make_prompts(runtime::Wiring& wiring) {
     const std::string path = wiring.data() / "prompts.db";
     QUIRE_TRY(auto database, storage::Database::open_sqlite(path, storage::PoolSizes()));
-    const auto migrated = storage::migrate(database->writer(), kMigrations, path, wiring.clock());
+    const auto migrated = migrate_prompts(database->writer(), path, wiring.clock());
     if (!migrated) return migrated.error();
     QUIRE_TRY(auto credits, wiring.need<credits::Credits>("credits"));
     auto module = std::make_unique<PromptsModule>(wiring, std::move(database), std::move(credits));

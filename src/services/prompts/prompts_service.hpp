@@ -1,23 +1,42 @@
 #pragma once
 
 #include "services/prompts/generation.hpp"
+#include "services/prompts/prompt_store.hpp"
+#include "storage/database.hpp"
 
 namespace quire::prompts {
 
 /// The port's implementation. Safe from several loops: what it shares locks itself.
 class PromptsService final : public Prompts {
 public:
-    explicit PromptsService(GenerationDeps deps) : deps_(std::move(deps)) {}
+    PromptsService(GenerationDeps deps, storage::Database& database)
+        : deps_(std::move(deps)), database_(database) {}
 
     awaitable<Result<void>> chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
                                  rpc::Sink<common::v1::ChatEvent>& sink) override;
+    awaitable<Result<void>> generate(const rpc::CallContext& ctx, const v1::GenerateCall& call,
+                                     rpc::Sink<common::v1::ChatEvent>& sink) override;
+    awaitable<Result<v1::PublishVersionResponse>> publish_version(
+        const rpc::CallContext& ctx, const v1::PublishVersionRequest& request) override;
+    awaitable<Result<v1::ListPromptsResponse>> list_prompts(
+        const rpc::CallContext& ctx, const v1::ListPromptsRequest& request) override;
+    awaitable<Result<v1::GetPromptResponse>> get_prompt(
+        const rpc::CallContext& ctx, const v1::GetPromptRequest& request) override;
+    awaitable<Result<v1::SetLabelResponse>> set_label(const rpc::CallContext& ctx,
+                                                      const v1::SetLabelRequest& request) override;
     awaitable<Result<v1::ListModelsResponse>> list_models(
         const rpc::CallContext& ctx, const v1::ListModelsRequest& request) override;
 
     const GenerationDeps& deps() const { return deps_; }
 
 private:
+    /// kPromptNotFound for foreign, unknown and unlabelled ones alike.
+    awaitable<Result<PromptVersion>> find(const rpc::CallContext& ctx,
+                                          const v1::GetPromptRequest& which);
+    awaitable<Result<std::string>> first_model(const rpc::CallContext& ctx);
+
     GenerationDeps deps_;
+    storage::Database& database_;
 };
 
 }  // namespace quire::prompts
