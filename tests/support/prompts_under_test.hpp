@@ -4,6 +4,7 @@
 #include "quire/inference/v1/inference_fake.hpp"
 #include "quire/review/v1/review_fake.hpp"
 #include "services/prompts/prompts_service.hpp"
+#include "storage/outbox.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -20,7 +21,8 @@ public:
         const auto made = database->writer().run_script(
             "CREATE TABLE journal (request_id TEXT PRIMARY KEY, settle TEXT, updated_at INTEGER);"
             "CREATE TABLE outcomes (org_id TEXT, project_id TEXT, request_id TEXT PRIMARY KEY, "
-            "settle TEXT, answer TEXT, expires_at INTEGER);");
+            "settle TEXT, answer TEXT, expires_at INTEGER);" +
+            std::string(storage::kOutboxTable));
         EXPECT_TRUE(made);
         credits->on_admit = [this](const rpc::CallContext&,
                                    const credits::v1::AdmitRequest& request) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/rng.hpp"
+#include "quire/analytics/v1/analytics_port.hpp"
 #include "quire/auth/v1/auth_port.hpp"
 #include "quire/credits/v1/credits_port.hpp"
 #include "quire/prompts/v1/prompts_port.hpp"
@@ -52,6 +53,7 @@ public:
         std::shared_ptr<auth::Auth> auth;
         std::shared_ptr<credits::Credits> credits;
         std::shared_ptr<prompts::Prompts> prompts;
+        std::shared_ptr<analytics::Analytics> analytics;
     };
     GatewayApi(Ports ports, const GatewayConfig& config, const Clock& clock,
                PrincipalCache& principals)
@@ -65,6 +67,8 @@ public:
     awaitable<Result<void>> revoke_key(GatewayCall& call);
     awaitable<Result<void>> get_balance(GatewayCall& call);
     awaitable<Result<void>> list_entries(GatewayCall& call);
+    awaitable<Result<void>> list_requests(GatewayCall& call);
+    awaitable<Result<void>> get_request(GatewayCall& call);
 
 private:
     Ports ports_;

@@ -6,6 +6,7 @@
 #include "quire/review/v1/review_port.hpp"
 #include "services/prompts/hold.hpp"
 #include "services/prompts/journal.hpp"
+#include "services/prompts/prompts_config.hpp"
 
 namespace quire::prompts {
 
@@ -18,6 +19,7 @@ struct GenerationDeps {
     Journal& journal;
     const Clock& clock;
     std::string owner;  ///< of the holds that this process makes
+    ContentConfig content{};
 };
 
 /// One generation from the caller's messages to the last event; read `run` first. Whatever happens,

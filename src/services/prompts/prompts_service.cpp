@@ -22,4 +22,10 @@ awaitable<Result<v1::ListModelsResponse>> PromptsService::list_models(
     co_return response;
 }
 
+awaitable<Result<common::v1::OutboxPage>> PromptsService::read_outbox(
+    const rpc::CallContext& /*ctx*/, const common::v1::ReadOutboxRequest& request) {
+    auto page = co_await deps_.journal.read_outbox(request);
+    co_return page;
+}
+
 }  // namespace quire::prompts

@@ -14,6 +14,9 @@ public:
     awaitable<Result<v1::ListModelsResponse>> list_models(
         const rpc::CallContext& ctx, const v1::ListModelsRequest& request) override;
 
+    awaitable<Result<common::v1::OutboxPage>> read_outbox(
+        const rpc::CallContext& ctx, const common::v1::ReadOutboxRequest& request) override;
+
     const GenerationDeps& deps() const { return deps_; }
 
 private:

@@ -1,5 +1,7 @@
 #include "services/prompts/reviewed_output.hpp"
 
+#include <algorithm>
+
 namespace quire::prompts {
 namespace {
 
@@ -8,6 +10,26 @@ Error blocked() {
 }
 
 }  // namespace
+
+void note_decisions(const google::protobuf::RepeatedPtrField<review::v1::Decision>& decisions,
+                    ReviewNotes& notes) {
+    for (const review::v1::Decision& decision : decisions) {
+        const auto known = std::find_if(notes.begin(), notes.end(), [&](const auto& note) {
+            return note.stage() == decision.stage() && note.rule() == decision.rule() &&
+                   note.action() == decision.action();
+        });
+        if (known != notes.end()) {
+            known->set_count(known->count() + decision.count());
+            continue;
+        }
+        common::v1::ReviewNote& note = *notes.Add();
+        note.set_stage(decision.stage());
+        note.set_rule(decision.rule());
+        note.set_kind(decision.kind());
+        note.set_action(decision.action());
+        note.set_count(decision.count());
+    }
+}
 
 awaitable<Result<void>> ReviewedOutput::open(review::Review& review, const rpc::CallContext& ctx) {
     auto opened = co_await review.review_output(ctx);
@@ -32,6 +54,7 @@ awaitable<Result<void>> ReviewedOutput::finish() {
 }
 
 awaitable<Result<void>> ReviewedOutput::pass_on(const review::v1::ReleasedOutput& released) {
+    note_decisions(released.decisions(), notes_);
     for (const common::v1::Delta& delta : released.deltas()) {
         *event_.mutable_delta() = delta;
         const auto written = co_await next_.write(event_);

@@ -7,11 +7,18 @@
 
 namespace quire::prompts {
 
+using ReviewNotes = google::protobuf::RepeatedPtrField<common::v1::ReviewNote>;
+
+/// Adds what was decided; a rule that acts again has its count raised.
+void note_decisions(const google::protobuf::RepeatedPtrField<review::v1::Decision>& decisions,
+                    ReviewNotes& notes);
+
 /// Between the upstream and the caller: passes on what review has released. Until `open` there is
-/// no review, and everything passes.
+/// no review, and everything passes. What was decided goes to `notes`.
 class ReviewedOutput final : public rpc::Sink<common::v1::ChatEvent> {
 public:
-    explicit ReviewedOutput(rpc::Sink<common::v1::ChatEvent>& next) : next_(next) {}
+    ReviewedOutput(rpc::Sink<common::v1::ChatEvent>& next, ReviewNotes& notes)
+        : next_(next), notes_(notes) {}
     ~ReviewedOutput() override {
         if (session_) session_->cancel();
     }
@@ -25,12 +32,14 @@ public:
     /// At the end of the upstream: passes on what was still held. Errors as `write`.
     awaitable<Result<void>> finish();
 
+    bool is_open() const { return session_ != nullptr; }
     bool is_blocked() const { return is_blocked_; }
 
 private:
     awaitable<Result<void>> pass_on(const review::v1::ReleasedOutput& released);
 
     rpc::Sink<common::v1::ChatEvent>& next_;
+    ReviewNotes& notes_;
     std::unique_ptr<rpc::Session<review::v1::OutputPiece, review::v1::ReleasedOutput>> session_;
     review::v1::OutputPiece piece_;  ///< reused for every delta
     common::v1::ChatEvent event_;

@@ -1,0 +1,121 @@
+#include "services/analytics/analytics_module.hpp"
+
+#include "analytics_migrations.hpp"
+#include "quire/analytics/v1/analytics_rpc.hpp"
+#include "quire/credits/v1/credits_port.hpp"
+#include "quire/prompts/v1/prompts_port.hpp"
+#include "runtime/log.hpp"
+#include "runtime/task_group.hpp"
+#include "services/analytics/analytics_config.hpp"
+#include "services/analytics/analytics_service.hpp"
+#include "services/analytics/analytics_store.hpp"
+#include "services/analytics/event_consumer.hpp"
+
+#include <list>
+
+namespace quire::analytics {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A request is on its page within a second of its answer.
+constexpr milliseconds kPoll{100};
+constexpr milliseconds kPauseAfterError{1'000};
+constexpr std::chrono::minutes kPruneEvery{10};
+constexpr std::int64_t kPruneMax = 500;
+
+class AnalyticsModule final : public runtime::Module {
+public:
+    AnalyticsModule(runtime::Wiring& wiring, std::unique_ptr<storage::Database> database)
+        : loops_(wiring.loops()),
+          clock_(wiring.clock()),
+          retention_(wiring.settings<AnalyticsConfig>().retention),
+          database_(std::move(database)) {}
+
+    Result<void> build(runtime::Wiring& wiring) {
+        QUIRE_TRY(auto credits, wiring.need<credits::Credits>("credits"));
+        QUIRE_TRY(auto prompts, wiring.need<prompts::Prompts>("prompts"));
+        add_source("/services/credits", std::move(credits));
+        add_source("/services/prompts", std::move(prompts));
+        service_ = std::make_shared<AnalyticsService>(*database_);
+        wiring.provide<Analytics>(service_, analytics_methods(*service_));
+        return {};
+    }
+
+    Result<void> start() override {
+        const auto executor = loops_.loop(0).get_executor();
+        for (EventConsumer& consumer : consumers_) {
+            tasks_.spawn(executor, "consume events", follow(consumer));
+        }
+        tasks_.spawn(executor, "retention", prune_old());
+        return {};
+    }
+    void stop() override {
+        tasks_.cancel();
+        tasks_.join_blocking();
+    }
+
+private:
+    template <class Port>
+    void add_source(std::string name, std::shared_ptr<Port> port) {
+        auto read = [port](const common::v1::ReadOutboxRequest& request) {
+            static const rpc::CallContext ctx;
+            return port->read_outbox(ctx, request);
+        };
+        consumers_.emplace_back(*database_, EventSource{std::move(name), std::move(read)}, clock_);
+    }
+
+    awaitable<void> follow(EventConsumer& consumer) {
+        for (;;) {
+            const auto caught_up = co_await consumer.catch_up();
+            if (!caught_up && caught_up.error().code() == ErrorCode::kCancelled) co_return;
+            if (!caught_up) {
+                QUIRE_LOG(warn, "events were not read", {"source", consumer.source()},
+                          {"code", caught_up.error().name()}, {"why", caught_up.error().message()});
+            }
+            const milliseconds pause = caught_up ? kPoll : kPauseAfterError;
+            const auto slept = co_await runtime::sleep_for(pause);
+            if (!slept) co_return;
+        }
+    }
+
+    awaitable<void> prune_old() {
+        for (;;) {
+            const Timestamp until = clock_.now() - retention_;
+            auto work = [until](storage::Connection& connection) {
+                return AnalyticsStore(connection).prune(until, kPruneMax);
+            };
+            const auto gone = co_await database_->write(std::move(work));
+            if (!gone) {
+                QUIRE_LOG(warn, "old requests were not deleted", {"why", gone.error().message()});
+            }
+            const bool has_more = gone && *gone >= kPruneMax;
+            const milliseconds pause = has_more ? kPoll : milliseconds(kPruneEvery);
+            const auto slept = co_await runtime::sleep_for(pause);
+            if (!slept) co_return;
+        }
+    }
+
+    runtime::EventLoops& loops_;
+    const Clock& clock_;
+    milliseconds retention_;
+    std::unique_ptr<storage::Database> database_;
+    std::list<EventConsumer> consumers_;
+    std::shared_ptr<AnalyticsService> service_;
+    runtime::TaskGroup tasks_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<runtime::Module>> make_analytics(runtime::Wiring& wiring) {
+    const std::string path = wiring.data() / "analytics.db";
+    QUIRE_TRY(auto database, storage::Database::open_sqlite(path, storage::PoolSizes()));
+    const auto migrated = storage::migrate(database->writer(), kMigrations, path, wiring.clock());
+    if (!migrated) return migrated.error();
+    auto module = std::make_unique<AnalyticsModule>(wiring, std::move(database));
+    const auto built = module->build(wiring);
+    if (!built) return built.error();
+    return std::unique_ptr<runtime::Module>(std::move(module));
+}
+
+}  // namespace quire::analytics
