@@ -1,12 +1,12 @@
 #include "services/analytics/analytics_module.hpp"
 
-#include "analytics_migrations.hpp"
 #include "quire/analytics/v1/analytics_rpc.hpp"
 #include "quire/credits/v1/credits_port.hpp"
 #include "quire/prompts/v1/prompts_port.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
 #include "services/analytics/analytics_config.hpp"
+#include "services/analytics/analytics_schema.hpp"
 #include "services/analytics/analytics_service.hpp"
 #include "services/analytics/analytics_store.hpp"
 #include "services/analytics/event_consumer.hpp"
@@ -110,7 +110,7 @@ private:
 Result<std::unique_ptr<runtime::Module>> make_analytics(runtime::Wiring& wiring) {
     const std::string path = wiring.data() / "analytics.db";
     QUIRE_TRY(auto database, storage::Database::open_sqlite(path, storage::PoolSizes()));
-    const auto migrated = storage::migrate(database->writer(), kMigrations, path, wiring.clock());
+    const auto migrated = migrate_analytics(database->writer(), path, wiring.clock());
     if (!migrated) return migrated.error();
     auto module = std::make_unique<AnalyticsModule>(wiring, std::move(database));
     const auto built = module->build(wiring);
