@@ -11,7 +11,7 @@
 #include "services/analytics/analytics_store.hpp"
 #include "services/analytics/event_consumer.hpp"
 
-#include <list>
+#include <optional>
 
 namespace quire::analytics {
 namespace {
@@ -33,10 +33,18 @@ public:
           database_(std::move(database)) {}
 
     Result<void> build(runtime::Wiring& wiring) {
-        QUIRE_TRY(auto credits, wiring.need<credits::Credits>("credits"));
-        QUIRE_TRY(auto prompts, wiring.need<prompts::Prompts>("prompts"));
-        add_source("/services/credits", std::move(credits));
-        add_source("/services/prompts", std::move(prompts));
+        QUIRE_TRY(credits_, wiring.need<credits::Credits>("credits"));
+        QUIRE_TRY(prompts_, wiring.need<prompts::Prompts>("prompts"));
+        money_.emplace(*database_,
+                       EventSource{"/services/credits",
+                                   [this](const auto& request) {
+                                       return credits_->read_outbox(ctx_, request);
+                                   }},
+                       clock_);
+        stories_.emplace(*database_,
+                         EventSource{"/services/prompts",
+                                     [this](const auto& request) { return read_stories(request); }},
+                         clock_);
         service_ = std::make_shared<AnalyticsService>(*database_);
         wiring.provide<Analytics>(service_, analytics_methods(*service_));
         return {};
@@ -44,9 +52,7 @@ public:
 
     Result<void> start() override {
         const auto executor = loops_.loop(0).get_executor();
-        for (EventConsumer& consumer : consumers_) {
-            tasks_.spawn(executor, "consume events", follow(consumer));
-        }
+        tasks_.spawn(executor, "consume events", follow());
         tasks_.spawn(executor, "retention", prune_old());
         return {};
     }
@@ -56,24 +62,35 @@ public:
     }
 
 private:
-    template <class Port>
-    void add_source(std::string name, std::shared_ptr<Port> port) {
-        auto read = [port](const common::v1::ReadOutboxRequest& request) {
-            static const rpc::CallContext ctx;
-            return port->read_outbox(ctx, request);
-        };
-        consumers_.emplace_back(*database_, EventSource{std::move(name), std::move(read)}, clock_);
+    /// A settlement is committed before the story of its request. So all the money that these
+    /// stories could name is in the log before they are: no page says that a request was free when
+    /// it was not.
+    awaitable<Result<common::v1::OutboxPage>> read_stories(
+        const common::v1::ReadOutboxRequest& request) {
+        QUIRE_CO_TRY(auto page, prompts_->read_outbox(ctx_, request));
+        if (page.events().empty()) co_return page;
+        const auto caught_up = co_await money_->catch_up();
+        if (!caught_up) co_return caught_up.error();
+        co_return page;
     }
 
-    awaitable<void> follow(EventConsumer& consumer) {
+    /// False when it did not work; logged.
+    awaitable<bool> catch_up(EventConsumer& consumer) {
+        const auto caught_up = co_await consumer.catch_up();
+        if (caught_up) co_return true;
+        const Error& error = caught_up.error();
+        if (error.code() == ErrorCode::kCancelled) co_return false;
+        QUIRE_LOG(warn, "events were not read", {"source", consumer.source()},
+                  {"code", error.name()}, {"why", error.message()});
+        co_return false;
+    }
+
+    awaitable<void> follow() {
+        milliseconds pause = kPoll;
         for (;;) {
-            const auto caught_up = co_await consumer.catch_up();
-            if (!caught_up && caught_up.error().code() == ErrorCode::kCancelled) co_return;
-            if (!caught_up) {
-                QUIRE_LOG(warn, "events were not read", {"source", consumer.source()},
-                          {"code", caught_up.error().name()}, {"why", caught_up.error().message()});
-            }
-            const milliseconds pause = caught_up ? kPoll : kPauseAfterError;
+            const bool has_money = co_await catch_up(*money_);
+            const bool has_stories = co_await catch_up(*stories_);
+            pause = has_money && has_stories ? kPoll : kPauseAfterError;
             const auto slept = co_await runtime::sleep_for(pause);
             if (!slept) co_return;
         }
@@ -100,7 +117,11 @@ private:
     const Clock& clock_;
     milliseconds retention_;
     std::unique_ptr<storage::Database> database_;
-    std::list<EventConsumer> consumers_;
+    const rpc::CallContext ctx_;
+    std::shared_ptr<credits::Credits> credits_;
+    std::shared_ptr<prompts::Prompts> prompts_;
+    std::optional<EventConsumer> money_;
+    std::optional<EventConsumer> stories_;
     std::shared_ptr<AnalyticsService> service_;
     runtime::TaskGroup tasks_;
 };
