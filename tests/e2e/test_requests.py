@@ -121,6 +121,13 @@ def test_the_trace_of_the_caller_is_on_the_page(up: Up) -> None:
     assert page_of(up, answer)["trace_id"] == trace
 
 
+def test_a_problem_names_the_trace_too(up: Up) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    answer = up.call("GET", "/api/v1/requests/req_0", up.api_key, headers=headers)
+    assert assert_problem(answer, 404, "not_found")["trace_id"] == trace
+
+
 @FORMS
 def test_a_blocked_input_costs_nothing_and_leaves_no_text(up: Up, stream: bool) -> None:
     answer = ask(up, stream=stream, messages=[{"role": "user", "content": "Open Sesame"}])
@@ -264,7 +271,7 @@ def test_foreign_and_unknown_ids_answer_the_same(up: Up) -> None:
                              "not_found")
     for problem in (foreign, unknown):
         problem["detail"] = re.sub(f"req_{ULID}", "req_", problem["detail"])
-        del problem["request_id"]
+        del problem["request_id"], problem["trace_id"]
     assert foreign == unknown
     assert get(up, "", stranger.group()).json()["data"] == []
     assert_problem(get(up, "/nonsense"), 404, "not_found")

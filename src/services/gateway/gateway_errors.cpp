@@ -38,7 +38,7 @@ std::string openai_error(const Error& error, std::string_view trace_id) {
 
 http::Response error_response(const Error& error, std::string_view path,
                               std::string_view request_id, std::string_view trace_id) {
-    if (path.starts_with("/api/")) return http::problem(error, request_id);
+    if (path.starts_with("/api/")) return http::problem(error, request_id, trace_id);
     http::Response response;
     response.status = http::status_of(error);
     response.content_type = "application/json";
