@@ -1,4 +1,6 @@
 // Who may call what: every method of every service in this process, and every public route.
+#include "quire/analytics/v1/analytics_fake.hpp"
+#include "quire/analytics/v1/analytics_rpc.hpp"
 #include "quire/auth/v1/auth_fake.hpp"
 #include "quire/auth/v1/auth_rpc.hpp"
 #include "quire/credits/v1/credits_fake.hpp"
@@ -23,12 +25,14 @@ using rpc::Access;
 class AccessTest : public testing::Test {
 protected:
     AccessTest() {
+        registry_.add(analytics::analytics_methods(analytics_));
         registry_.add(auth::auth_methods(auth_));
         registry_.add(credits::credits_methods(credits_));
         registry_.add(inference::inference_methods(inference_));
         registry_.add(prompts::prompts_methods(prompts_));
     }
 
+    analytics::FakeAnalytics analytics_;
     auth::FakeAuth auth_;
     credits::FakeCredits credits_;
     inference::FakeInference inference_;
@@ -38,6 +42,8 @@ protected:
 
 /// A change of this table is a change of who may do what.
 const std::map<std::string, std::pair<Access, std::string>> kExpected{
+    {"analytics.ListRequests", {Access::kScope, "requests:read"}},
+    {"analytics.GetRequest", {Access::kScope, "requests:read"}},
     {"auth.Authenticate", {Access::kInternal, ""}},
     {"auth.CreateKey", {Access::kScope, "keys:write"}},
     {"auth.ListKeys", {Access::kScope, "keys:write"}},
@@ -63,6 +69,7 @@ const std::map<std::string, std::pair<Access, std::string>> kExpected{
     {"prompts.ListPrompts", {Access::kScope, "prompts:read"}},
     {"prompts.GetPrompt", {Access::kScope, "prompts:read"}},
     {"prompts.ListModels", {Access::kScope, "inference"}},
+    {"prompts.ReadOutbox", {Access::kInternal, ""}},
 };
 
 TEST_F(AccessTest, EveryMethodHasTheAccessOfTheTable) {

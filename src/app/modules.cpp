@@ -1,5 +1,6 @@
 #include "app/modules.hpp"
 
+#include "services/analytics/analytics_module.hpp"
 #include "services/auth/auth_module.hpp"
 #include "services/credits/credits_module.hpp"
 #include "services/gateway/gateway_module.hpp"
@@ -43,7 +44,8 @@ const std::vector<ModuleSpec>& all_modules() {
         {"inference", {}, inference::make_inference},
         {"review", {}, review::make_review},
         {"prompts", {"credits", "inference", "review"}, prompts::make_prompts},
-        {"gateway", {"auth", "credits", "prompts"}, gateway::make_gateway},
+        {"analytics", {"credits", "prompts"}, analytics::make_analytics},
+        {"gateway", {"auth", "credits", "prompts", "analytics"}, gateway::make_gateway},
     };
     return specs;
 }

@@ -105,6 +105,8 @@ Result<void> Process::start(const config::Environment& environment) {
     wiring_.set_settings(options_.settings.gateway_config());
     wiring_.set_settings(options_.settings.credits_config(catalog));
     wiring_.set_settings(options_.settings.review);
+    wiring_.set_settings(options_.settings.content);
+    wiring_.set_settings(options_.settings.analytics);
     wiring_.set_settings(options_.settings.inference_config(std::move(catalog)));
     const auto built = build_modules();
     if (!built) return built;

@@ -77,6 +77,14 @@ OptionTable<Settings> settings_table() {
     OptionTable<CreditsSettings> credits;
     credits.integer("queue", &CreditsSettings::queue, 1, 1'000'000,
                     "How many operations may wait for the ledger; one more is 503 overloaded.");
+    OptionTable<prompts::ContentConfig> content;
+    content.boolean("store", &prompts::ContentConfig::store,
+                    "Whether the page of a request holds what went in and came out.");
+    content.boolean_map("projects", &prompts::ContentConfig::projects,
+                        "Project id to true or false, for projects that differ from `store`.");
+    OptionTable<analytics::AnalyticsConfig> analytics;
+    analytics.duration("retention", &analytics::AnalyticsConfig::retention, 1h, 24h * 3650,
+                       "How long the page of a request is kept; usage by day is kept for good.");
     OptionTable<Settings> t;
     t.section("gateway", &Settings::gateway,
               listen_table("The public API: HOST:PORT, port 0 = any."), "The public API.");
@@ -90,6 +98,8 @@ OptionTable<Settings> settings_table() {
     t.section("credits", &Settings::credits, credits, "The ledger.");
     t.section("review", &Settings::review, review::review_options(),
               "Rules for what goes in and comes out, by policy.");
+    t.section("content", &Settings::content, content, "Texts in the request log.");
+    t.section("analytics", &Settings::analytics, analytics, "The request log.");
     t.section("limits", &Settings::limits, limits_table(), "Every wait and size of a request.");
     t.section("log", &Settings::log, log_table(), "Log lines on stderr.");
     t.section("runtime", &Settings::runtime, runtime, "Threads.");

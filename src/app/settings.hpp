@@ -1,9 +1,11 @@
 #pragma once
 
 #include "runtime/config/option_table.hpp"
+#include "services/analytics/analytics_config.hpp"
 #include "services/credits/credits_config.hpp"
 #include "services/gateway/gateway_config.hpp"
 #include "services/inference/inference_config.hpp"
+#include "services/prompts/prompts_config.hpp"
 #include "services/review/review_config.hpp"
 
 #include <chrono>
@@ -62,6 +64,8 @@ struct Settings {
     FirstRunSettings first_run;
     CreditsSettings credits;
     review::ReviewConfig review;
+    prompts::ContentConfig content;
+    analytics::AnalyticsConfig analytics;
     LimitSettings limits;
     LogSettings log;
     RuntimeSettings runtime;

@@ -30,6 +30,9 @@ enum class Arrival {
 
 /// Notes an event in the transaction that applies it, so that its effect happens once and in order.
 Result<Arrival> receive(Connection& connection, const Receipt& receipt);
+/// The same for an event that was read from the source itself, which has none between the last one
+/// and this any more. The caller has made sure that it comes after the last one.
+Result<void> receive_after_hole(Connection& connection, const Receipt& receipt);
 /// The last sequence of `source` that `consumer` has applied, 0 at first.
 Result<std::int64_t> last_received(Connection& connection, const std::string& consumer,
                                    const std::string& source);

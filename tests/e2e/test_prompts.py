@@ -98,7 +98,8 @@ def assert_foreign_is_unknown(up: Up) -> None:
     other = foreign_key(up)
 
     def shape(problem: dict[str, Any]) -> dict[str, Any]:
-        shown = {key: value for key, value in problem.items() if key != "request_id"}
+        shown = {key: value for key, value in problem.items()
+                 if key not in ("request_id", "trace_id")}
         return json.loads(json.dumps(shown).replace("mine", "NAME").replace("nobodys", "NAME"))
 
     for ask in (lambda name: get(up, name, key=other),

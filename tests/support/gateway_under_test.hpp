@@ -1,5 +1,7 @@
 #pragma once
 
+#include "quire/analytics/v1/analytics_fake.hpp"
+#include "quire/analytics/v1/analytics_rpc.hpp"
 #include "quire/auth/v1/auth_fake.hpp"
 #include "quire/auth/v1/auth_rpc.hpp"
 #include "quire/credits/v1/credits_fake.hpp"
@@ -58,6 +60,7 @@ public:
         methods_.add(auth::auth_methods(*auth));
         methods_.add(credits::credits_methods(*credits));
         methods_.add(prompts::prompts_methods(*prompts));
+        methods_.add(analytics::analytics_methods(*analytics));
         http.emplace(gateway::GatewayHttp::Deps{api_, principals_, methods_, clock_, rng_}, config);
         server.emplace(
             loops, "gateway", config.http,
@@ -120,6 +123,8 @@ public:
     std::shared_ptr<auth::FakeAuth> auth = std::make_shared<auth::FakeAuth>();
     std::shared_ptr<credits::FakeCredits> credits = std::make_shared<credits::FakeCredits>();
     std::shared_ptr<prompts::FakePrompts> prompts = std::make_shared<prompts::FakePrompts>();
+    std::shared_ptr<analytics::FakeAnalytics> analytics =
+        std::make_shared<analytics::FakeAnalytics>();
     std::map<std::string, Result<auth::v1::AuthenticateResponse>> keys;
     std::optional<gateway::GatewayHttp> http;
     std::optional<http::Server> server;
@@ -157,7 +162,7 @@ private:
     SystemClock clock_;
     SeededRng rng_{1};
     gateway::PrincipalCache principals_{auth, clock_, config.key_cache};
-    gateway::GatewayApi api_{{auth, credits, prompts}, config, clock_, principals_};
+    gateway::GatewayApi api_{{auth, credits, prompts, analytics}, config, clock_, principals_};
     rpc::MethodRegistry methods_;
     http::Client client_{loops};
     http::Target target_;

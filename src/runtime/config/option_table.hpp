@@ -242,29 +242,17 @@ public:
     }
     /// A map of names to free texts.
     void text_map(std::string name, NamedTexts T::*field, std::string help) {
-        Option option{{std::move(name), "map of texts", "", std::move(help)}, Node::Kind::kMap};
-        option.set = [field](T& t, const Node& node, const Environment&) -> Result<void> {
-            for (const auto& [key, child] : node.map) {
-                if (child.kind != Node::Kind::kScalar) return expected(child, "a text").in(key);
-                (t.*field).emplace_back(key, child.scalar);
-            }
-            return {};
-        };
-        option.print = [field](const T& t, std::string& out, int indent) {
-            for (const auto& [key, text] : t.*field) {
-                out += fmt::format("{:{}}{}: {}\n", "", indent, runtime::json_string(key),
-                                   runtime::json_string(text));
-            }
-        };
-        option.print_json = [field](const T& t, std::string& out) {
-            char separator = '{';
-            for (const auto& [key, text] : t.*field) {
-                out += std::exchange(separator, ',');
-                out += runtime::json_string(key) + ":" + runtime::json_string(text);
-            }
-            out += separator == '{' ? "{}" : "}";
-        };
-        options_.push_back(std::move(option));
+        scalar_map(
+            std::move(name), "map of texts", field, std::move(help),
+            [](const std::string& text) -> Result<std::string> { return text; },
+            [](const std::string& text) { return runtime::json_string(text); });
+    }
+    /// A map of names to true or false.
+    void boolean_map(std::string name, Named<bool> T::*field, std::string help) {
+        scalar_map(
+            std::move(name), "map of booleans", field, std::move(help),
+            [](const std::string& text) { return parse_bool(text); },
+            [](bool value) { return std::string(value ? "true" : "false"); });
     }
 
     /// Reads `node` over what `out` holds already.
@@ -354,6 +342,36 @@ private:
         std::function<void(const T&, std::vector<OptionDoc>&, const std::string&)> document{};
         bool is_inline = false;  ///< `others`: prints entries of the table itself
     };
+
+    template <class Inner, class Parse, class Show>
+    void scalar_map(std::string name, std::string type, Named<Inner> T::*field, std::string help,
+                    Parse parse, Show show) {
+        Option option{{std::move(name), std::move(type), "", std::move(help)}, Node::Kind::kMap};
+        option.set = [field, parse](T& t, const Node& node, const Environment&) -> Result<void> {
+            for (const auto& [key, child] : node.map) {
+                if (child.kind != Node::Kind::kScalar) return expected(child, "a text").in(key);
+                auto value = parse(child.scalar);
+                if (!value) return Error(value.error()).in(key);
+                (t.*field).emplace_back(key, *std::move(value));
+            }
+            return {};
+        };
+        option.print = [field, show](const T& t, std::string& out, int indent) {
+            for (const auto& [key, value] : t.*field) {
+                out += fmt::format("{:{}}{}: {}\n", "", indent, runtime::json_string(key),
+                                   show(value));
+            }
+        };
+        option.print_json = [field, show](const T& t, std::string& out) {
+            char separator = '{';
+            for (const auto& [key, value] : t.*field) {
+                out += std::exchange(separator, ',');
+                out += runtime::json_string(key) + ":" + show(value);
+            }
+            out += separator == '{' ? "{}" : "}";
+        };
+        options_.push_back(std::move(option));
+    }
 
     void add(std::string name, std::string type, std::string help, Set set,
              std::function<std::string(const T&)> get) {

@@ -44,7 +44,7 @@ void add_error_headers(Response& response, const Error& error, std::string_view 
     }
 }
 
-Response problem(const Error& error, std::string_view request_id) {
+Response problem(const Error& error, std::string_view request_id, std::string_view trace_id) {
     json::object body;
     body["type"] = fmt::format("urn:quire:error:{}", error.name());
     body["title"] = title_of(error);
@@ -52,6 +52,7 @@ Response problem(const Error& error, std::string_view request_id) {
     body["detail"] = utf8(error.message());
     body["code"] = error.name();
     body["request_id"] = request_id;
+    if (!trace_id.empty()) body["trace_id"] = trace_id;
     json::array errors;
     for (const auto& [key, value] : error.details()) {
         if (key == "param") {

@@ -13,8 +13,8 @@ namespace quire::http {
 int status_of(const Error& error);
 
 /// The error as RFC 9457 `application/problem+json`, the dialect of `/api/v1` and of quire.sock.
-/// `param` detail becomes `errors[].pointer`.
-Response problem(const Error& error, std::string_view request_id);
+/// `param` detail becomes `errors[].pointer`. Without a trace id there is no such member.
+Response problem(const Error& error, std::string_view request_id, std::string_view trace_id = "");
 
 /// Headers that both dialects share: `x-request-id`, `retry-after`, `www-authenticate`,
 /// `x-should-retry: false` on what cannot get better.

@@ -15,6 +15,15 @@ std::string header_of(const Response& response, std::string_view name) {
     return found == response.headers.end() ? "" : found->second;
 }
 
+TEST(Problem, NamesTheTraceWhereThereIsOne) {
+    const auto body = runtime::parse_json(
+        problem(Error(ErrorCode::kNotFound, "x"), "req_1", "0af7651916cd43dd8448eb211c80319c")
+            .body);
+
+    ASSERT_TRUE(body);
+    EXPECT_EQ(body->at("trace_id").as_string(), "0af7651916cd43dd8448eb211c80319c");
+}
+
 TEST(Problem, SaysEverythingTheErrorKnows) {
     const Error error = Error(ErrorCode::kInvalidValue, "limit is 0; it must be 1 to 1000")
                             .with_param("limit")

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/rng.hpp"
+#include "quire/analytics/v1/analytics_port.hpp"
 #include "quire/auth/v1/auth_port.hpp"
 #include "quire/credits/v1/credits_port.hpp"
 #include "quire/prompts/v1/prompts_port.hpp"
@@ -60,6 +61,7 @@ public:
         std::shared_ptr<auth::Auth> auth;
         std::shared_ptr<credits::Credits> credits;
         std::shared_ptr<prompts::Prompts> prompts;
+        std::shared_ptr<analytics::Analytics> analytics;
     };
     GatewayApi(Ports ports, const GatewayConfig& config, const Clock& clock,
                PrincipalCache& principals)
@@ -78,6 +80,8 @@ public:
     awaitable<Result<void>> get_prompt(GatewayCall& call);
     awaitable<Result<void>> publish_version(GatewayCall& call);
     awaitable<Result<void>> set_label(GatewayCall& call);
+    awaitable<Result<void>> list_requests(GatewayCall& call);
+    awaitable<Result<void>> get_request(GatewayCall& call);
 
 private:
     Ports ports_;

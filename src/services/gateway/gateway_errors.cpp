@@ -48,7 +48,7 @@ std::string error_event(const Error& error, std::string_view path, std::string_v
 
 http::Response error_response(const Error& error, std::string_view path,
                               std::string_view request_id, std::string_view trace_id) {
-    if (path.starts_with("/api/")) return http::problem(error, request_id);
+    if (path.starts_with("/api/")) return http::problem(error, request_id, trace_id);
     http::Response response;
     response.status = http::status_of(error);
     response.content_type = "application/json";

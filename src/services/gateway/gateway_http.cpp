@@ -148,7 +148,8 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
     count(match.route, head.method, status);
     const auto took = deps_.clock.steady() - call.began;
     duration_.Observe(std::chrono::duration<double>(took).count());
-    QUIRE_LOG(debug, "request", {"request_id", call.ctx.request_id}, {"method", head.method},
+    QUIRE_LOG(debug, "request", {"request_id", call.ctx.request_id},
+              {"trace_id", call.ctx.trace.trace_id_hex()}, {"method", head.method},
               {"path", head.path}, {"status", status},
               {"micros", duration_cast<microseconds>(took).count()});
 }

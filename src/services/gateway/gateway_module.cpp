@@ -49,6 +49,7 @@ Result<std::unique_ptr<runtime::Module>> make_gateway(runtime::Wiring& wiring) {
     QUIRE_TRY(ports.auth, wiring.need<auth::Auth>("auth"));
     QUIRE_TRY(ports.credits, wiring.need<credits::Credits>("credits"));
     QUIRE_TRY(ports.prompts, wiring.need<prompts::Prompts>("prompts"));
+    QUIRE_TRY(ports.analytics, wiring.need<analytics::Analytics>("analytics"));
     return std::unique_ptr<runtime::Module>(
         std::make_unique<GatewayModule>(wiring, std::move(ports)));
 }

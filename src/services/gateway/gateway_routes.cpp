@@ -13,6 +13,8 @@ constexpr std::array kRoutes{
     Route{"GET", "/api/v1/credits/balance", "credits.GetBalance", false, &GatewayApi::get_balance},
     Route{"GET", "/api/v1/credits/entries", "credits.ListEntries", false,
           &GatewayApi::list_entries},
+    Route{"GET", "/api/v1/requests", "analytics.ListRequests", false, &GatewayApi::list_requests},
+    Route{"GET", "/api/v1/requests/{id}", "analytics.GetRequest", false, &GatewayApi::get_request},
     Route{"POST", "/api/v1/keys", "auth.CreateKey", true, &GatewayApi::create_key},
     Route{"GET", "/api/v1/keys", "auth.ListKeys", false, &GatewayApi::list_keys},
     Route{"DELETE", "/api/v1/keys/{id}", "auth.RevokeKey", false, &GatewayApi::revoke_key},

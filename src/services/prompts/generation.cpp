@@ -4,6 +4,7 @@
 #include "services/prompts/answer_record.hpp"
 #include "services/prompts/meter.hpp"
 #include "services/prompts/reviewed_output.hpp"
+#include "services/prompts/story.hpp"
 
 #include <fmt/format.h>
 
@@ -72,16 +73,22 @@ public:
           call_(call),
           sink_(sink),
           delivery_(sink, deps.clock.now(), call, !ctx.idempotency_key.empty()),
-          reviewed_(delivery_, review_notes_),
+          story_(ctx, call, deps.content, deps.clock, delivery_),
+          reviewed_(story_, review_notes_),
           meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
           began_(deps.clock.steady()) {}
 
     awaitable<Result<void>> run();
+    /// What happened, for the request log. Called once `run` has ended.
+    void tell(const Result<void>& done) {
+        deps_.journal.tell(story_.end(done, review_notes_), ctx_.trace.traceparent());
+    }
 
 private:
     awaitable<Result<credits::v1::AdmitResponse>> admit();
     awaitable<Result<void>> answer_again(const std::string& request_id);
     awaitable<Result<void>> review_input(common::v1::ChatRequest& request);
+    awaitable<Result<void>> finish_review();
     awaitable<Result<void>> conclude(Hold& hold, Result<void> generated);
     awaitable<Result<void>> conclude_broken(Hold& hold, Error error);
     awaitable<Result<void>> conclude_whole(Hold& hold, std::string_view status,
@@ -93,8 +100,9 @@ private:
     const rpc::CallContext& ctx_;
     const v1::ChatCall& call_;
     rpc::Sink<ChatEvent>& sink_;
-    // The answer's way: upstream -> meter -> review -> delivery -> caller.
+    // The answer's way: upstream -> meter -> review -> story -> delivery -> caller.
     Delivery delivery_;
+    Story story_;
     ReviewNotes review_notes_;
     ReviewedOutput reviewed_;
     Meter meter_;
@@ -111,8 +119,11 @@ awaitable<Result<void>> Generation::run() {
     inference::v1::GenerateRequest request;
     Result<void> done = co_await review_input(*request.mutable_request());
     limit_output(*request.mutable_request(), admitted.output_tokens_granted());
-    if (done) done = co_await deps_.inference->generate(ctx_, request, meter_);
-    if (done) done = co_await reviewed_.finish();
+    if (done) {
+        story_.begin_upstream(request.request());
+        done = co_await deps_.inference->generate(ctx_, request, meter_);
+    }
+    if (done) done = co_await finish_review();
     co_return co_await conclude(hold, std::move(done));
 }
 
@@ -120,6 +131,7 @@ awaitable<Result<credits::v1::AdmitResponse>> Generation::admit() {
     const auto request = admission_of(ctx_, call_, deps_.owner, began_);
     auto admitted = co_await deps_.credits->admit(ctx_, request);
     delivery_.add_step("admit", began_, began_, deps_.clock.steady());
+    story_.add_step("admit", began_);
     // Cancelled on the way, the hold may have been made all the same.
     if (!admitted && admitted.error().code() == ErrorCode::kCancelled) {
         const auto executor = co_await asio::this_coro::executor;
@@ -150,13 +162,24 @@ awaitable<Result<void>> Generation::review_input(common::v1::ChatRequest& reques
     note_decisions(reviewed.decisions(), review_notes_);
     request.Swap(reviewed.has_request() ? reviewed.mutable_request() : input.mutable_request());
     delivery_.add_step("review.input", began_, from, deps_.clock.steady());
+    story_.add_step("review.input", from);
     if (!reviewed.has_output_rules()) co_return Result<void>();
     co_return co_await reviewed_.open(*deps_.review, ctx_);
+}
+
+/// What the review still held at the end of the upstream.
+awaitable<Result<void>> Generation::finish_review() {
+    const SteadyTime from = deps_.clock.steady();
+    const bool is_open = reviewed_.is_open();
+    auto finished = co_await reviewed_.finish();
+    if (is_open) story_.add_step("review.output", from);
+    co_return finished;
 }
 
 awaitable<Result<void>> Generation::conclude(Hold& hold, Result<void> generated) {
     if (reviewed_.is_blocked()) {
         ignore(generated, "it says that the answer was blocked, which ends it like any other");
+        story_.set_blocked();
         co_return co_await conclude_whole(hold, "blocked", "content_filter");
     }
     if (!generated) co_return co_await conclude_broken(hold, generated.error());
@@ -194,6 +217,7 @@ awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view 
 awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
                                                        const common::v1::Finished& finished,
                                                        std::string_view status) {
+    const SteadyTime from = deps_.clock.steady();
     auto request = meter_.settlement(finished.usage(), status, finished.finish_reason());
     const bool is_whole = !finished.finish_reason().empty();
     if (delivery_.record() && is_whole) {
@@ -204,6 +228,7 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
         }
     }
     auto settled = co_await hold.settle(request, ctx_.trace);
+    story_.add_step("settle", from);
     if (settled || settled.error().code() != ErrorCode::kInvalidValue) co_return settled;
     // The provider's count makes no sense: a part greater than the whole, or beyond any price.
     *request.mutable_usage() = meter_.estimated_usage();
@@ -215,7 +240,15 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
 awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::CallContext& ctx,
                                        const v1::ChatCall& call, rpc::Sink<ChatEvent>& sink) {
     Generation generation(deps, ctx, call, sink);
-    co_return co_await generation.run();
+    auto done = co_await generation.run();
+    generation.tell(done);
+    co_return done;
+}
+
+void tell_refusal(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
+                  rpc::Sink<ChatEvent>& sink, const Error& error) {
+    Story story(ctx, call, deps.content, deps.clock, sink);
+    deps.journal.tell(story.end(error, ReviewNotes()), ctx.trace.traceparent());
 }
 
 }  // namespace quire::prompts

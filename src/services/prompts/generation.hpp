@@ -6,6 +6,7 @@
 #include "quire/review/v1/review_port.hpp"
 #include "services/prompts/hold.hpp"
 #include "services/prompts/journal.hpp"
+#include "services/prompts/prompts_config.hpp"
 
 namespace quire::prompts {
 
@@ -18,6 +19,7 @@ struct GenerationDeps {
     Journal& journal;
     const Clock& clock;
     std::string owner;  ///< of the holds that this process makes
+    ContentConfig content{};
 };
 
 /// One generation from the caller's messages to the last event; read `run` first. Whatever happens,
@@ -26,5 +28,10 @@ struct GenerationDeps {
 awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::CallContext& ctx,
                                        const v1::ChatCall& call,
                                        rpc::Sink<common::v1::ChatEvent>& sink);
+
+/// Puts into the request log what ended before it could run: an unknown prompt, a variable that is
+/// missing.
+void tell_refusal(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
+                  rpc::Sink<common::v1::ChatEvent>& sink, const Error& error);
 
 }  // namespace quire::prompts

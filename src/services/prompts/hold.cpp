@@ -48,7 +48,7 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::Settle
     }
     const Error error = settled.error();
     QUIRE_LOG(error, "a request was not settled", {"request_id", request.request_id()},
-              {"code", error.name()}, {"why", error.message()});
+              {"trace_id", trace.trace_id_hex()}, {"code", error.name()}, {"why", error.message()});
     if (!may_work_later(error)) co_return error;
     count_failed();
     journal_.checkpoint(request);  // the next start settles it, should this process end first

@@ -1,7 +1,11 @@
 #include "services/prompts/journal.hpp"
 
+#include "base/id.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
+#include "storage/outbox.hpp"
+
+#include <google/protobuf/util/json_util.h>
 
 namespace quire::prompts {
 namespace {
@@ -12,6 +16,10 @@ constexpr std::chrono::milliseconds kGather{50};
 constexpr std::chrono::milliseconds kRetry{500};
 constexpr std::chrono::hours kOutcomeLife{24};
 constexpr std::int64_t kPruneMax = 100;
+/// What waits while the store cannot be written.
+constexpr std::size_t kStoryBytesMax = 64 * 1024 * 1024;
+/// Whoever consumes the events may be away for so long.
+constexpr std::chrono::hours kEventLife{7 * 24};
 
 template <class Message>
 Result<Message> parsed(const std::string& bytes) {
@@ -27,7 +35,43 @@ void count_failed() {
     counter.Increment();
 }
 
+void count_dropped() {
+    static auto& counter = runtime::counter_family("quire_stories_dropped_total",
+                                                   "Requests whose story was never told.")
+                               .Add({});
+    counter.Increment();
+}
+
+/// The caller got the whole of what it was meant to get.
+bool is_complete(const v1::GenerationStory& story) {
+    return story.status() == "completed" ||
+           (story.status() == "blocked" && story.error_code().empty());
+}
+
+/// One event per request, so its id follows from the request's.
+storage::OutboxRow event_of(const v1::GenerationStory& story, const std::string& traceparent,
+                            Timestamp now) {
+    storage::OutboxRow row;
+    const std::string& request = story.request_id();
+    row.event_id = fmt::format("evt_{}", ulid_of(request, "req").value_or(request));
+    row.type = is_complete(story) ? "quire.prompts.generation_completed.v1"
+                                  : "quire.prompts.generation_failed.v1";
+    row.subject = request;
+    row.traceparent = traceparent;
+    row.created_at = now;
+    return row;
+}
+
 }  // namespace
+
+void Journal::tell(v1::GenerationStory story, std::string traceparent) {
+    const std::size_t bytes = story.ByteSizeLong();
+    const std::lock_guard lock(mutex_);
+    if (story_bytes_ + bytes > kStoryBytesMax) return count_dropped();
+    story_bytes_ += bytes;
+    stories_.push_back({std::move(story), std::move(traceparent)});
+    schedule(kGather);
+}
 
 void Journal::checkpoint(const credits::v1::SettleRequest& so_far) {
     std::string bytes = so_far.SerializeAsString();
@@ -54,6 +98,10 @@ void Journal::put_back(Flush flush) {
     if (is_stopping_) return;
     waiting_.merge(flush.checkpoints);
     obsolete_.insert(obsolete_.end(), flush.obsolete.begin(), flush.obsolete.end());
+    for (const Told& told : flush.stories) story_bytes_ += told.story.ByteSizeLong();
+    flush.stories.insert(flush.stories.end(), std::make_move_iterator(stories_.begin()),
+                         std::make_move_iterator(stories_.end()));
+    stories_ = std::move(flush.stories);
     schedule(kRetry);
 }
 
@@ -77,7 +125,47 @@ Result<void> Journal::write(Connection& connection, const Flush& flush, Timestam
         QUIRE_TRY([[maybe_unused]] const auto gone,
                   connection.execute("DELETE FROM journal WHERE request_id = $1", {request_id}));
     }
+    return write_stories(connection, flush.stories, now);
+}
+
+Result<void> Journal::write_stories(Connection& connection, const std::vector<Told>& stories,
+                                    Timestamp now) {
+    for (const Told& told : stories) {
+        storage::OutboxRow row = event_of(told.story, told.traceparent, now);
+        const auto status = google::protobuf::util::MessageToJsonString(told.story, &row.payload);
+        if (!status.ok()) {
+            count_dropped();
+            continue;
+        }
+        const auto appended = storage::append_event(connection, row);
+        if (!appended) return appended;
+    }
+    if (stories.empty()) return {};
+    QUIRE_TRY(const auto pruned, connection.execute("DELETE FROM outbox WHERE created_at < $1 AND "
+                                                    "seq < (SELECT MIN(seq) FROM outbox) + $2",
+                                                    {(now - kEventLife).micros, kPruneMax}));
+    if (pruned > 0) QUIRE_LOG(debug, "old events are gone", {"count", pruned});
     return {};
+}
+
+awaitable<Result<common::v1::OutboxPage>> Journal::read_outbox(
+    const common::v1::ReadOutboxRequest& request) {
+    auto read = [&request](Connection& connection) {
+        return storage::read_outbox(connection, request.after_sequence(), request.limit());
+    };
+    QUIRE_CO_TRY(const std::vector<storage::OutboxRow> rows, database_.read(std::move(read)));
+    common::v1::OutboxPage page;
+    for (const storage::OutboxRow& row : rows) {
+        auto& event = *page.add_events();
+        event.set_sequence(row.sequence);
+        event.set_id(row.event_id);
+        event.set_type(row.type);
+        event.set_subject(row.subject);
+        event.set_time_us(row.created_at.micros);
+        event.set_data_json(row.payload);
+        event.set_traceparent(row.traceparent);
+    }
+    co_return page;
 }
 
 awaitable<void> Journal::flush_after(std::chrono::milliseconds pause) {
@@ -89,6 +177,8 @@ awaitable<void> Journal::flush_after(std::chrono::milliseconds pause) {
         is_scheduled_ = false;
         flush.checkpoints.swap(waiting_);
         flush.obsolete.swap(obsolete_);
+        flush.stories.swap(stories_);
+        story_bytes_ = 0;
         for (const auto& [request_id, settle] : flush.checkpoints) written_.insert(request_id);
     }
     auto work = [&](Connection& connection) { return write(connection, flush, clock_.now()); };

@@ -17,11 +17,12 @@
 
 namespace quire::prompts {
 
-/// What must survive a crash of the requests that run: how far each has come, and the answers of
-/// those with an idempotency key. Safe from several loops.
+/// What must survive a crash of the requests that run: how far each has come, the answers of those
+/// with an idempotency key, and the stories of those that are over. Safe from several loops.
 ///
-/// Checkpoints are gathered and written together a little later, off the path of the request; a
-/// crash may lose the last of them, and then the customer is charged less.
+/// Checkpoints and stories are gathered and written together a little later, off the path of the
+/// request; a crash may lose the last of them, and then the customer is charged less, or a page of
+/// the request log says less.
 class Journal {
 public:
     Journal(storage::Database& database, runtime::EventLoops& loops, const Clock& clock)
@@ -31,6 +32,12 @@ public:
     void checkpoint(const credits::v1::SettleRequest& so_far);
     /// The request is settled or voided: its checkpoint is not needed any more.
     void forget(const std::string& request_id);
+    /// Publishes what happened in a request that is over. Returns at once; where more waits than
+    /// there is room for, the story is dropped and counted.
+    void tell(v1::GenerationStory story, std::string traceparent);
+    /// The published events, for whoever consumes them.
+    awaitable<Result<common::v1::OutboxPage>> read_outbox(
+        const common::v1::ReadOutboxRequest& request);
 
     /// Keeps the whole answer, and how to settle it, for a day; durable when it returns.
     /// kStorageUnavailable.
@@ -52,11 +59,18 @@ public:
     void stop();
 
 private:
+    struct Told {
+        v1::GenerationStory story;
+        std::string traceparent;
+    };
     /// What is written together.
     struct Flush {
         std::map<std::string, std::string> checkpoints;
         std::vector<std::string> obsolete;
+        std::vector<Told> stories;
     };
+    static Result<void> write_stories(storage::Connection& connection,
+                                      const std::vector<Told>& stories, Timestamp now);
     static Result<void> write(storage::Connection& connection, const Flush& flush, Timestamp now);
     awaitable<void> flush_after(std::chrono::milliseconds pause);
     /// Under the lock.
@@ -71,6 +85,8 @@ private:
     std::map<std::string, std::string> waiting_;  ///< request to its serialized settlement
     std::set<std::string> written_;               ///< requests with a row in the journal
     std::vector<std::string> obsolete_;           ///< rows to delete
+    std::vector<Told> stories_;
+    std::size_t story_bytes_ = 0;
     bool is_scheduled_ = false;
     bool is_stopping_ = false;
     runtime::TaskGroup tasks_;

@@ -23,6 +23,7 @@ public:
         QUIRE_TRY(deps.credits, wiring.need<credits::Credits>("credits"));
         QUIRE_TRY(deps.review, wiring.need<review::Review>("review"));
         QUIRE_TRY(deps.inference, wiring.need<inference::Inference>("inference"));
+        deps.content = wiring.settings<ContentConfig>();
         deps.owner = "prompts@" + make_ulid(wiring.clock().now(), wiring.rng());
         service_ = std::make_shared<PromptsService>(std::move(deps), *database_);
         wiring.provide<Prompts>(service_, prompts_methods(*service_));

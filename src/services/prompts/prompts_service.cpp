@@ -75,22 +75,30 @@ Result<json::object> variables_of(const v1::GenerateCall& call) {
     return std::move(parsed->get_object());
 }
 
-/// What `Chat` would be asked, had the caller written the messages.
-Result<v1::ChatCall> chat_call_of(const v1::GenerateCall& call, const PromptVersion& version) {
-    QUIRE_TRY(const json::object variables, variables_of(call));
-    QUIRE_TRY(auto request, render(version, variables));
-    if (!call.model().empty()) request.set_model(call.model());
-    if (call.has_max_output_tokens()) request.set_max_tokens(call.max_output_tokens());
+/// What is known of the chat before the prompt has been found.
+v1::ChatCall begin_chat(const v1::GenerateCall& call) {
     v1::ChatCall chat;
-    *chat.mutable_request() = std::move(request);
+    chat.mutable_request()->set_model(call.model());
     chat.set_route(call.route());
     chat.set_streamed(call.streamed());
     *chat.mutable_steps() = call.steps();
     chat.set_request_hash(call.request_hash());
-    chat.set_prompt(version.name);
-    chat.set_prompt_version(version.version);
+    chat.set_prompt(call.prompt());
     *chat.mutable_metadata() = call.metadata();
     return chat;
+}
+
+/// Makes `chat` what would be asked, had the caller written the messages.
+Result<void> render_into(v1::ChatCall& chat, const v1::GenerateCall& call,
+                         const PromptVersion& version) {
+    chat.set_prompt(version.name);
+    chat.set_prompt_version(version.version);
+    QUIRE_TRY(const json::object variables, variables_of(call));
+    QUIRE_TRY(auto request, render(version, variables));
+    if (!call.model().empty()) request.set_model(call.model());
+    if (call.has_max_output_tokens()) request.set_max_tokens(call.max_output_tokens());
+    *chat.mutable_request() = std::move(request);
+    return {};
 }
 
 Result<v1::GetPromptRequest> choice_of(const v1::GenerateCall& call) {
@@ -106,6 +114,18 @@ Result<v1::GetPromptRequest> choice_of(const v1::GenerateCall& call) {
     return which;
 }
 
+/// Rendering begins where the steps of the edge end.
+void add_render_step(v1::ChatCall& call, std::chrono::steady_clock::duration took) {
+    std::int64_t start_us = 0;
+    for (const auto& step : call.steps()) {
+        start_us = std::max(start_us, step.start_us() + step.duration_us());
+    }
+    auto& step = *call.add_steps();
+    step.set_name("render");
+    step.set_start_us(start_us);
+    step.set_duration_us(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
 }  // namespace
 
 awaitable<Result<void>> PromptsService::chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
@@ -117,22 +137,31 @@ awaitable<Result<void>> PromptsService::chat(const rpc::CallContext& ctx, const 
 awaitable<Result<void>> PromptsService::generate(const rpc::CallContext& ctx,
                                                  const v1::GenerateCall& call,
                                                  rpc::Sink<common::v1::ChatEvent>& sink) {
+    v1::ChatCall chat = begin_chat(call);
+    const auto prepared = co_await prepare(ctx, call, chat);
+    if (!prepared) {
+        tell_refusal(deps_, ctx, chat, sink, prepared.error());
+        co_return prepared.error();
+    }
+    auto done = co_await run_generation(deps_, ctx, chat, sink);
+    co_return done;
+}
+
+/// Makes `chat` the request to run, as far as it gets.
+awaitable<Result<void>> PromptsService::prepare(const rpc::CallContext& ctx,
+                                                const v1::GenerateCall& call, v1::ChatCall& chat) {
     const SteadyTime from = deps_.clock.steady();
     const auto which = choice_of(call);
     if (!which) co_return which.error();
     QUIRE_CO_TRY(const PromptVersion version, find(ctx, *which));
-    auto chat = chat_call_of(call, version);
-    if (!chat) co_return chat.error();
-    if (chat->request().model().empty()) {
+    const auto rendered = render_into(chat, call, version);
+    if (!rendered) co_return rendered.error();
+    if (chat.request().model().empty()) {
         QUIRE_CO_TRY(const std::string model, first_model(ctx));
-        chat->mutable_request()->set_model(model);
+        chat.mutable_request()->set_model(model);
     }
-    const auto took = deps_.clock.steady() - from;
-    auto& step = *chat->add_steps();
-    step.set_name("render");
-    step.set_duration_us(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
-    auto done = co_await run_generation(deps_, ctx, *chat, sink);
-    co_return done;
+    add_render_step(chat, deps_.clock.steady() - from);
+    co_return Result<void>();
 }
 
 awaitable<Result<std::string>> PromptsService::first_model(const rpc::CallContext& ctx) {
@@ -248,6 +277,12 @@ awaitable<Result<v1::ListModelsResponse>> PromptsService::list_models(
         out.set_created_at_us(model.created_at_us());
     }
     co_return response;
+}
+
+awaitable<Result<common::v1::OutboxPage>> PromptsService::read_outbox(
+    const rpc::CallContext& /*ctx*/, const common::v1::ReadOutboxRequest& request) {
+    auto page = co_await deps_.journal.read_outbox(request);
+    co_return page;
 }
 
 }  // namespace quire::prompts

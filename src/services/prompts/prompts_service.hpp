@@ -27,12 +27,17 @@ public:
     awaitable<Result<v1::ListModelsResponse>> list_models(
         const rpc::CallContext& ctx, const v1::ListModelsRequest& request) override;
 
+    awaitable<Result<common::v1::OutboxPage>> read_outbox(
+        const rpc::CallContext& ctx, const common::v1::ReadOutboxRequest& request) override;
+
     const GenerationDeps& deps() const { return deps_; }
 
 private:
     /// kPromptNotFound for foreign, unknown and unlabelled ones alike.
     awaitable<Result<PromptVersion>> find(const rpc::CallContext& ctx,
                                           const v1::GetPromptRequest& which);
+    awaitable<Result<void>> prepare(const rpc::CallContext& ctx, const v1::GenerateCall& call,
+                                    v1::ChatCall& chat);
     awaitable<Result<std::string>> first_model(const rpc::CallContext& ctx);
 
     GenerationDeps deps_;

@@ -32,6 +32,7 @@ public:
     /// At the end of the upstream: passes on what was still held. Errors as `write`.
     awaitable<Result<void>> finish();
 
+    bool is_open() const { return session_ != nullptr; }
     bool is_blocked() const { return is_blocked_; }
 
 private:

@@ -1,0 +1,117 @@
+#include "services/analytics/analytics_events.hpp"
+
+#include "quire/credits/v1/credits.pb.h"
+#include "quire/prompts/v1/prompts.pb.h"
+#include "runtime/trace_context.hpp"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+
+namespace quire::analytics {
+namespace {
+
+constexpr std::string_view kSettled = "quire.credits.settled.v1";
+constexpr std::string_view kCompleted = "quire.prompts.generation_completed.v1";
+constexpr std::string_view kFailed = "quire.prompts.generation_failed.v1";
+constexpr std::int64_t kDayMicros = std::int64_t{24} * 3'600 * 1'000'000;
+
+/// A field that a newer program adds is passed over.
+template <class Message>
+Result<Message> read(const common::v1::OutboxEvent& event) {
+    google::protobuf::util::JsonParseOptions options;
+    options.ignore_unknown_fields = true;
+    Message message;
+    const auto status =
+        google::protobuf::util::JsonStringToMessage(event.data_json(), &message, options);
+    if (status.ok() && !message.org_id().empty() && !message.request_id().empty()) return message;
+    return Error(ErrorCode::kInvalidValue, status.ok()
+                                               ? "it names no organization or no request"
+                                               : fmt::format("it is no {}", message.GetTypeName()));
+}
+
+Result<RequestRow> found_or_new(AnalyticsStore& store, const Owner& owner, const std::string& id) {
+    QUIRE_TRY(auto found, store.find(owner, id));
+    if (found) return *std::move(found);
+    RequestRow row;
+    row.request.set_id(id);
+    return row;
+}
+
+/// What the settlement knows of the request, until (or instead of) its story.
+void fill_from(const credits::v1::Settled& settled, const common::v1::OutboxEvent& event,
+               v1::Request& request) {
+    const credits::v1::RequestOutcome& outcome = settled.outcome();
+    request.set_at_us(event.time_us());
+    request.set_status(outcome.status());
+    request.set_model(outcome.model());
+    request.set_provider(outcome.provider());
+    request.set_prompt(outcome.prompt());
+    request.set_prompt_version(outcome.prompt_version());
+    request.set_variant(outcome.variant());
+    request.set_key_id(settled.key_id());
+    const auto trace = runtime::parse_traceparent(event.traceparent());
+    if (trace) request.set_trace_id(trace->trace_id_hex());
+}
+
+Result<void> apply_settled(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
+    QUIRE_TRY(const auto settled, read<credits::v1::Settled>(event));
+    const Owner owner{settled.org_id(), settled.project_id()};
+    QUIRE_TRY(RequestRow row, found_or_new(store, owner, settled.request_id()));
+    if (!row.is_told) fill_from(settled, event, row.request);
+    *row.request.mutable_usage() = settled.usage();
+    *row.request.mutable_cost() = settled.cost();
+    const auto put = store.put(owner, row);
+    if (!put) return put;
+    return store.add_usage(owner, {event.time_us() / kDayMicros, settled.outcome().model(),
+                                   settled.key_id(), 1, settled.usage().input_tokens(),
+                                   settled.usage().output_tokens(), settled.cost().amount()});
+}
+
+void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) {
+    request.set_at_us(story.at_us());
+    request.set_route(story.route());
+    request.set_streamed(story.streamed());
+    request.set_status(story.status());
+    request.set_http_status(story.http_status());
+    request.set_model(story.model());
+    if (!story.provider().empty()) request.set_provider(story.provider());
+    if (!story.prompt().empty()) request.set_prompt(story.prompt());
+    if (story.prompt_version() != 0) request.set_prompt_version(story.prompt_version());
+    request.set_variant(story.variant());
+    request.set_key_id(story.key_id());
+    *request.mutable_steps() = story.steps();
+    for (const common::v1::ReviewNote& note : story.review()) {
+        auto& decision = *request.add_review();
+        decision.set_stage(note.stage());
+        decision.set_rule(note.rule());
+        decision.set_kind(note.kind());
+        decision.set_action(note.action());
+        decision.set_count(note.count());
+    }
+    if (story.has_content()) {
+        request.mutable_content()->set_input(story.content().input());
+        request.mutable_content()->set_output(story.content().output());
+    }
+    request.set_error_code(story.error_code());
+    request.set_error_message(story.error_message());
+    request.set_trace_id(story.trace_id());
+}
+
+Result<void> apply_story(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
+    QUIRE_TRY(const auto story, read<prompts::v1::GenerationStory>(event));
+    const Owner owner{story.org_id(), story.project_id()};
+    QUIRE_TRY(RequestRow row, found_or_new(store, owner, story.request_id()));
+    row.is_told = true;
+    fill_from(story, row.request);
+    return store.put(owner, row);
+}
+
+}  // namespace
+
+Result<void> apply_event(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
+    if (event.type() == kSettled) return apply_settled(store, event);
+    if (event.type() == kCompleted || event.type() == kFailed) return apply_story(store, event);
+    return {};
+}
+
+}  // namespace quire::analytics

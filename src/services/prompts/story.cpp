@@ -1,0 +1,148 @@
+#include "services/prompts/story.hpp"
+
+#include "runtime/http/problem.hpp"
+
+namespace quire::prompts {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
+constexpr int kClientClosedRequest = 499;  // nginx's number
+
+/// Names and messages come from the caller, of any length.
+constexpr std::size_t kNameBytesMax = 256;
+constexpr std::size_t kMessageBytesMax = 2048;
+
+/// Appends as much as there is room for, whole characters only.
+void append_cut(std::string& out, std::string_view text,
+                std::size_t bytes_max = Story::kTextBytesMax) {
+    const std::size_t room = bytes_max - std::min(out.size(), bytes_max);
+    std::size_t length = std::min(room, text.size());
+    const auto is_inside = [&](std::size_t at) {
+        return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+    };
+    while (length > 0 && is_inside(length)) --length;
+    out += text.substr(0, length);
+}
+
+std::string cut(std::string_view text, std::size_t bytes_max) {
+    std::string out;
+    append_cut(out, text, bytes_max);
+    return out;
+}
+
+std::string text_of(const common::v1::ChatRequest& request) {
+    std::string out;
+    for (const auto& message : request.messages()) {
+        if (!out.empty()) append_cut(out, "\n\n");
+        append_cut(out, message.role());
+        append_cut(out, ": ");
+        for (const auto& part : message.parts()) {
+            append_cut(out, part.has_raw_json() ? "[no text]" : std::string_view(part.text()));
+        }
+    }
+    return out;
+}
+
+microseconds edge_took(const v1::ChatCall& call) {
+    std::int64_t end = 0;
+    for (const auto& step : call.steps()) {
+        end = std::max(end, step.start_us() + step.duration_us());
+    }
+    return microseconds(end);
+}
+
+}  // namespace
+
+Story::Story(const rpc::CallContext& ctx, const v1::ChatCall& call, const ContentConfig& content,
+             const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next)
+    : ctx_(ctx),
+      clock_(clock),
+      next_(next),
+      origin_(clock.steady() - edge_took(call)),
+      upstream_began_(origin_),
+      has_content_(content.is_kept(ctx.principal.project_id)) {
+    told_.set_org_id(ctx.principal.org_id);
+    told_.set_project_id(ctx.principal.project_id);
+    told_.set_key_id(ctx.principal.key_id);
+    told_.set_request_id(ctx.request_id);
+    told_.set_at_us((clock.now() - edge_took(call)).micros);
+    told_.set_route(call.route());
+    told_.set_streamed(call.streamed());
+    told_.set_model(cut(call.request().model(), kNameBytesMax));
+    told_.set_prompt(cut(call.prompt(), kNameBytesMax));
+    told_.set_prompt_version(call.prompt_version());
+    told_.set_variant(ctx.variant);
+    *told_.mutable_steps() = call.steps();
+    told_.set_trace_id(ctx.trace.trace_id_hex());
+}
+
+void Story::add_step(std::string_view name, SteadyTime from) {
+    auto& step = *told_.add_steps();
+    step.set_name(std::string(name));
+    step.set_start_us(duration_cast<microseconds>(from - origin_).count());
+    step.set_duration_us(duration_cast<microseconds>(clock_.steady() - from).count());
+}
+
+void Story::begin_upstream(const common::v1::ChatRequest& request) {
+    upstream_began_ = clock_.steady();
+    if (has_content_) told_.mutable_content()->set_input(text_of(request));
+}
+
+awaitable<Result<void>> Story::write(const common::v1::ChatEvent& event) {
+    if (event.has_started()) {
+        is_answered_ = true;
+        told_.set_provider(event.started().provider());
+        const auto offset = duration_cast<microseconds>(upstream_began_ - origin_).count();
+        for (const common::v1::Step& step : event.started().steps()) {
+            auto& own = *told_.add_steps();
+            own = step;
+            own.set_start_us(step.start_us() + offset);
+        }
+    }
+    const common::v1::Delta& delta = event.delta();
+    if (has_content_ && delta.channel() == common::v1::CONTENT && delta.choice() == 0) {
+        append_cut(*told_.mutable_content()->mutable_output(), delta.text());
+    }
+    auto written = co_await next_.write(event);
+    co_return written;
+}
+
+void Story::set_error(const Error& error) {
+    if (error.code() == ErrorCode::kCancelled && clock_.steady() < ctx_.deadline) {
+        told_.set_status("cancelled");
+        told_.set_http_status(kClientClosedRequest);
+        told_.set_error_code(std::string(row_of(ErrorCode::kCancelled).name));
+        told_.set_error_message("the client left before the end");
+        return;
+    }
+    // The same as the edge makes of it: a deadline cancels, and what was not sent has a status.
+    Error shown = error;
+    const bool is_sent = told_.streamed() && is_answered_;
+    if (error.code() == ErrorCode::kCancelled) {
+        shown = Error(ErrorCode::kDeadlineExceeded, "the request's deadline passed");
+    } else if (error.code() == ErrorCode::kStreamInterrupted && !is_sent) {
+        shown = Error(ErrorCode::kUpstreamError, error.message());
+    } else if (error.code() == ErrorCode::kSettleFailed && !is_sent) {
+        shown = Error(ErrorCode::kStorageUnavailable, error.message());
+    }
+    const bool is_policy = error.code() == ErrorCode::kContentPolicyViolation;
+    told_.set_status(is_policy ? "blocked" : "failed");
+    told_.set_http_status(is_sent ? 200 : http::status_of(shown));
+    told_.set_error_code(std::string(shown.name()));
+    told_.set_error_message(cut(shown.message(), kMessageBytesMax));
+}
+
+v1::GenerationStory Story::end(const Result<void>& done, const ReviewNotes& notes) {
+    *told_.mutable_review() = notes;
+    if (done) {
+        told_.set_status(is_blocked_ ? "blocked" : "completed");
+        told_.set_http_status(200);
+    } else {
+        set_error(done.error());
+    }
+    return std::move(told_);
+}
+
+}  // namespace quire::prompts
