@@ -14,9 +14,9 @@ find_package(CLI11 REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc)
 find_package(GTest)  # the tests only
 
-# RE2, Hyperscan (elsewhere than on amd64: Vectorscan, under the same name) and nghttp2. Their pkg-config
-# files say -pthread, which does not go with the shared precompiled header.
-foreach(library re2 hs nghttp2)
+# RE2, Hyperscan (elsewhere than on amd64: Vectorscan, under the same name), nghttp2, jemalloc. Their
+# pkg-config files say -pthread, which does not go with the shared precompiled header.
+foreach(library re2 hs nghttp2 jemalloc)
     find_library(QUIRE_${library} ${library} REQUIRED)
     add_library(quire_${library} INTERFACE)
     target_link_libraries(quire_${library} INTERFACE ${QUIRE_${library}})

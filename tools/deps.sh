@@ -6,7 +6,7 @@ declare -A PACKAGES=(
     [build]="g++ cmake ninja-build ccache mold pkg-config git python3 ca-certificates
         libboost1.81-dev libssl-dev libprotobuf-dev protobuf-compiler libprotoc-dev libsqlite3-dev
         zlib1g-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev
-        libre2-dev libhyperscan-dev libicu-dev libnghttp2-dev"
+        libre2-dev libhyperscan-dev libicu-dev libnghttp2-dev libjemalloc-dev"
     [test]="libgtest-dev libgmock-dev python3-pytest python3-jinja2 npm curl openssl"
     [lint]="clang-format-14 git python3"
     [bench]="nginx-light wrk"

@@ -269,6 +269,7 @@ class Forwards(TidyTest):
         "auto f = [&](const Ctx& ctx) -> awaitable<int> { return g(ctx); };",
         "int f(int n) { return g(n + 1); }",
         "awaitable<int> f(A& a) { throw std::logic_error(\"never\"); }",
+        "awaitable<int> f(const A& a) { ++n_; if (a.b()) return g(a); return next_.f(a, out_); }",
         "void f() { run([&] { return call(ctx, 1); }); }",
         "struct A { awaitable<int> find(int n); };\n"
         "awaitable<int> A::find() { auto g = [] { return storage::find(n + 1); }; co_return 1; }\n"
@@ -283,6 +284,10 @@ class Forwards(TidyTest):
         "awaitable<int> f(const Ctx& ctx) { return Session(ctx).run(ctx); }",
         "awaitable<int> f(std::string name) { return g(name); }",
         "awaitable<int> f(int n) { const Request r(n); return g(r); }",
+        "awaitable<int> f(const A& a) { ++n_; return next_.f(a, n_ + 1); }",
+        "awaitable<int> f(const A& a) { const B b(a); if (a.b()) return g(b); return g(a); }",
+        "awaitable<int> f(const A& a) { B next; return next.f(a); }",
+        "awaitable<int> f(const A& a) { return g(a); ++n_; }",
         "awaitable<int> f() { auto job = []() -> awaitable<int> { co_return 1; }; return g(job); }",
         "auto f(const Ctx& ctx) -> awaitable<int> { return g(ctx, a + b); }",
         "struct S { awaitable<int> f(A& a) override { return g(a, {}); } };",

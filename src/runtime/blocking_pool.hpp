@@ -1,12 +1,14 @@
 #pragma once
 
 #include "runtime/async.hpp"
+#include "runtime/thread_name.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 #include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -17,8 +19,9 @@ namespace quire::runtime {
 /// refused with kOverloaded.
 class BlockingPool {
 public:
-    BlockingPool(std::size_t threads, std::size_t waiting_max)
-        : pool_(threads), jobs_max_(threads + waiting_max) {}
+    /// `name` is what the machine's tools show for the threads; 15 bytes of it.
+    BlockingPool(std::string name, std::size_t threads, std::size_t waiting_max)
+        : name_(std::move(name)), pool_(threads), jobs_max_(threads + waiting_max) {}
     ~BlockingPool() { join(); }
 
     /// Runs `work` (which returns a Result) on a pool thread and resumes the caller on its own
@@ -29,6 +32,7 @@ public:
     void join() { pool_.join(); }
 
 private:
+    std::string name_;
     asio::thread_pool pool_;
     std::size_t jobs_max_;
     std::atomic<std::size_t> jobs_{0};
@@ -46,7 +50,9 @@ awaitable<std::invoke_result_t<Work&>> BlockingPool::run(Work work) {
     // The job may only touch our frame while we wait for it, so the wait is not cancellable.
     std::optional<Answer> answer;
     auto initiate = [&](auto handler) {
-        asio::post(pool_, [&answer, &work, executor, handler = std::move(handler)]() mutable {
+        asio::post(pool_, [this, &answer, &work, executor, handler = std::move(handler)]() mutable {
+            thread_local bool is_named = false;
+            if (!is_named) is_named = name_this_thread(name_);
             answer.emplace(work());
             asio::post(executor, std::move(handler));
         });

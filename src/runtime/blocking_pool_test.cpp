@@ -48,7 +48,7 @@ void ignore_exception(const std::exception_ptr& /*none is thrown*/) {}
 
 TEST(BlockingPool, WorksElsewhereAndResumesTheCallerOnItsOwnThread) {
     EventLoops loops(2);
-    BlockingPool pool(1, 0);
+    BlockingPool pool("test", 1, 0);
 
     const Places places = test::run_on(loops.loop(0), visit(pool));
 
@@ -58,7 +58,7 @@ TEST(BlockingPool, WorksElsewhereAndResumesTheCallerOnItsOwnThread) {
 
 TEST(BlockingPool, HandsTheErrorOfTheWorkOn) {
     EventLoops loops(1);
-    BlockingPool pool(1, 0);
+    BlockingPool pool("test", 1, 0);
     auto work = []() -> Result<int> { return Error(ErrorCode::kNotFound, "nothing there"); };
 
     const auto done = test::run_on(loops.loop(0), pool.run(work));
@@ -69,7 +69,7 @@ TEST(BlockingPool, HandsTheErrorOfTheWorkOn) {
 
 TEST(BlockingPool, RefusesWorkBeyondItsLimitAtOnce) {
     asio::io_context loop(1);
-    BlockingPool pool(1, 1);
+    BlockingPool pool("test", 1, 1);
     std::latch gate(1);
     std::string running;
     std::string waiting;
@@ -90,7 +90,7 @@ TEST(BlockingPool, RefusesWorkBeyondItsLimitAtOnce) {
 
 TEST(BlockingPool, TakesNewWorkWhenOldWorkHasEnded) {
     EventLoops loops(1);
-    BlockingPool pool(1, 0);
+    BlockingPool pool("test", 1, 0);
     auto work = []() -> Result<int> { return 5; };
     for (int i = 0; i < 20; ++i) {
         const auto done = test::run_on(loops.loop(0), pool.run(work));
@@ -102,7 +102,7 @@ TEST(BlockingPool, TakesNewWorkWhenOldWorkHasEnded) {
 
 TEST(BlockingPool, RunsAsManyAtOnceAsItHasThreads) {
     asio::io_context loop(1);
-    BlockingPool pool(3, 0);
+    BlockingPool pool("test", 3, 0);
     std::latch together(3);
     auto meet = [&together]() -> Result<void> {
         together.arrive_and_wait();

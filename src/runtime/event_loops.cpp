@@ -1,8 +1,8 @@
 #include "runtime/event_loops.hpp"
 
-#include <fmt/format.h>
+#include "runtime/thread_name.hpp"
 
-#include <pthread.h>
+#include <fmt/format.h>
 
 namespace quire::runtime {
 namespace {
@@ -17,7 +17,7 @@ EventLoops::EventLoops(std::size_t count) {
         Loop& loop = *loops_.emplace_back(std::make_unique<Loop>());
         loop.thread = std::thread([&loop, i] {
             current_loop = i;
-            pthread_setname_np(pthread_self(), fmt::format("quire-loop-{}", i).c_str());
+            name_this_thread(fmt::format("loop {}", i));
             loop.context.run();
         });
     }

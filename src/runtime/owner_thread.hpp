@@ -1,6 +1,9 @@
 #pragma once
 
+#include "runtime/thread_name.hpp"
+
 #include <functional>
+#include <string>
 #include <thread>
 
 namespace quire::runtime {
@@ -14,7 +17,12 @@ public:
     OwnerThread(const OwnerThread&) = delete;
     OwnerThread& operator=(const OwnerThread&) = delete;
 
-    void start(std::function<void()> body) { thread_ = std::thread(std::move(body)); }
+    void start(std::string name, std::function<void()> body) {
+        thread_ = std::thread([name = std::move(name), body = std::move(body)] {
+            name_this_thread(name);
+            body();
+        });
+    }
     void join() {
         if (thread_.joinable()) thread_.join();
     }

@@ -2,6 +2,8 @@
 
 #include "storage/sqlite_connection.hpp"
 
+#include <filesystem>
+
 namespace quire::storage {
 
 Result<std::unique_ptr<Database>> Database::open_sqlite(const std::string& path, PoolSizes sizes) {
@@ -11,15 +13,18 @@ Result<std::unique_ptr<Database>> Database::open_sqlite(const std::string& path,
         QUIRE_TRY(auto reader, SqliteConnection::open(path));
         readers.push_back(std::move(reader));
     }
-    return std::unique_ptr<Database>(new Database(std::move(writer), std::move(readers), sizes));
+    const std::string name = std::filesystem::path(path).filename();
+    return std::unique_ptr<Database>(
+        new Database(std::move(writer), std::move(readers), name, sizes));
 }
 
 Database::Database(std::unique_ptr<Connection> writer,
-                   std::vector<std::unique_ptr<Connection>> readers, PoolSizes sizes)
+                   std::vector<std::unique_ptr<Connection>> readers, const std::string& name,
+                   PoolSizes sizes)
     : writer_(std::move(writer)),
       readers_(std::move(readers)),
-      writing_(1, sizes.waiting_max),
-      reading_(sizes.readers, sizes.waiting_max) {}
+      writing_("write " + name, 1, sizes.waiting_max),
+      reading_("read " + name, sizes.readers, sizes.waiting_max) {}
 
 Database::Reader::Reader(Database& database) : database_(database) {
     const std::lock_guard lock(database_.readers_mutex_);

@@ -52,7 +52,7 @@ public:
 
 private:
     Database(std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<Connection>> readers,
-             PoolSizes sizes);
+             const std::string& name, PoolSizes sizes);
 
     /// Borrows one of the reading connections; there are as many as reading threads.
     class Reader {

@@ -7,12 +7,12 @@
 
 namespace quire::storage {
 
-/// The table that every consuming service's migration makes.
+/// The table that every consuming service's migration makes. One row per consumer and source:
+/// events are applied in the order of their sequence, so the last one says of each whether it was.
 inline constexpr std::string_view kInboxTable =
-    "CREATE TABLE inbox (consumer TEXT NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL, "
-    "sequence INTEGER NOT NULL, received_at INTEGER NOT NULL, "
-    "PRIMARY KEY (consumer, event_id)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX inbox_by_sequence ON inbox (consumer, source, sequence);";
+    "CREATE TABLE inbox (consumer TEXT NOT NULL, source TEXT NOT NULL, sequence INTEGER NOT NULL, "
+    "event_id TEXT NOT NULL, received_at INTEGER NOT NULL, "
+    "PRIMARY KEY (consumer, source)) STRICT, WITHOUT ROWID;";
 
 struct Receipt {
     std::string consumer;
@@ -30,9 +30,9 @@ enum class Arrival {
 
 /// Notes an event in the transaction that applies it, so that its effect happens once and in order.
 Result<Arrival> receive(Connection& connection, const Receipt& receipt);
-/// The same for an event that was read from the source itself, which has none between the last one
-/// and this any more. The caller has made sure that it comes after the last one.
-Result<void> receive_after_hole(Connection& connection, const Receipt& receipt);
+/// The same without a look at what came before: for the last of the events that were read from the
+/// source itself, all of which are applied in this transaction.
+Result<void> note_received(Connection& connection, const Receipt& receipt);
 /// The last sequence of `source` that `consumer` has applied, 0 at first.
 Result<std::int64_t> last_received(Connection& connection, const std::string& consumer,
                                    const std::string& source);

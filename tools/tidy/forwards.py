@@ -1,7 +1,8 @@
 """Plain functions that return an awaitable: it starts lazily, when their temporaries are dead.
 
-So a function without a co_ keyword may only be `return f(...)` that passes on its own parameters
-and members as they are. With anything else it must be a coroutine.
+So a function without a co_ keyword may only end in `return f(...)` that passes on its own
+parameters and members as they are. With anything else it must be a coroutine. Where statements
+stand before, its members carry a trailing underscore: what has none could be a local.
 """
 
 import re
@@ -11,6 +12,7 @@ from tidy.awaitables import AWAITABLE, Index
 from tidy.dropped import own_class, split_arguments
 
 COROUTINE = re.compile(r"\bco_(?:await|return|yield)\b|\bQUIRE_CO_TRY\b")
+RETURNS = re.compile(r"\breturn\b([^;]*);")
 RETURN = re.compile(r"\s*return\b([^;]*);\s*$")
 ONLY_STOPS = re.compile(r"\s*(?:throw|QUIRE_ASSERT|std::abort|std::terminate)\b[^;]*;\s*$")
 # A name, a member, what a pointer points to, a plain number: nothing that dies with the function.
@@ -94,10 +96,34 @@ def _fault(structure, brace, close, parameters):
         return None
     match = RETURN.match(body)
     if match is None:
-        return "a plain function that returns an awaitable only forwards: make this a coroutine"
+        return _fault_of_steps(body, parameters)
     expression = match.group(1).strip()
     if MOVED.match(expression):
         return None
+    return _fault_of_call(expression, parameters)
+
+
+def _fault_of_steps(body, parameters):
+    """Statements, then calls that are returned: none of them may see a local variable."""
+    returned = [match.group(1).strip() for match in RETURNS.finditer(body)]
+    if not returned or not re.search(r"\breturn\b[^;]*;\s*$", body):
+        return "a plain function that returns an awaitable only forwards: make this a coroutine"
+    own = {parameter.partition("=")[0].split()[-1].lstrip("*&")
+           for parameter in split_arguments(parameters)}
+    for expression in returned:
+        fault = _fault_of_call(expression, parameters)
+        if fault:
+            return fault
+        open_at = _last_call(expression)
+        names = [*split_arguments(expression[open_at + 1:-1]),
+                 *re.findall(r"^\w+(?=\s*(?:\.|->))", expression)]
+        for name in names:
+            if name not in own and not re.match(r"\w+_(?:\.\w+)*$", name):
+                return f"`{_short(name)}` may be a local; {ADVICE}"
+    return None
+
+
+def _fault_of_call(expression, parameters):
     open_at = _last_call(expression)
     if open_at is None or not CALLEE.match(_untemplated(expression[:open_at])):
         return f"`{_short(expression)}` calls through a temporary; {ADVICE}"

@@ -2,10 +2,10 @@
 
 #include "quire/credits/v1/credits.pb.h"
 #include "quire/prompts/v1/prompts.pb.h"
+#include "runtime/proto_json.hpp"
 #include "runtime/trace_context.hpp"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/json_util.h>
 
 namespace quire::analytics {
 namespace {
@@ -18,23 +18,14 @@ constexpr std::int64_t kDayMicros = std::int64_t{24} * 3'600 * 1'000'000;
 /// A field that a newer program adds is passed over.
 template <class Message>
 Result<Message> read(const common::v1::OutboxEvent& event) {
-    google::protobuf::util::JsonParseOptions options;
-    options.ignore_unknown_fields = true;
     Message message;
-    const auto status =
-        google::protobuf::util::JsonStringToMessage(event.data_json(), &message, options);
-    if (status.ok() && !message.org_id().empty() && !message.request_id().empty()) return message;
-    return Error(ErrorCode::kInvalidValue, status.ok()
-                                               ? "it names no organization or no request"
-                                               : fmt::format("it is no {}", message.GetTypeName()));
-}
-
-Result<RequestRow> found_or_new(AnalyticsStore& store, const Owner& owner, const std::string& id) {
-    QUIRE_TRY(auto found, store.find(owner, id));
-    if (found) return *std::move(found);
-    RequestRow row;
-    row.request.set_id(id);
-    return row;
+    const auto read = runtime::read_proto_json(event.data_json(), message);
+    if (!read) {
+        return Error(ErrorCode::kInvalidValue,
+                     fmt::format("it is no {}: {}", message.GetTypeName(), read.error().message()));
+    }
+    if (!message.org_id().empty() && !message.request_id().empty()) return message;
+    return Error(ErrorCode::kInvalidValue, "it names no organization or no request");
 }
 
 /// What the settlement knows of the request, until (or instead of) its story.
@@ -53,18 +44,17 @@ void fill_from(const credits::v1::Settled& settled, const common::v1::OutboxEven
     if (trace) request.set_trace_id(trace->trace_id_hex());
 }
 
-Result<void> apply_settled(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
+Result<void> apply_settled(LogBatch& batch, const common::v1::OutboxEvent& event) {
     QUIRE_TRY(const auto settled, read<credits::v1::Settled>(event));
     const Owner owner{settled.org_id(), settled.project_id()};
-    QUIRE_TRY(RequestRow row, found_or_new(store, owner, settled.request_id()));
-    if (!row.is_told) fill_from(settled, event, row.request);
-    *row.request.mutable_usage() = settled.usage();
-    *row.request.mutable_cost() = settled.cost();
-    const auto put = store.put(owner, row);
-    if (!put) return put;
-    return store.add_usage(owner, {event.time_us() / kDayMicros, settled.outcome().model(),
-                                   settled.key_id(), 1, settled.usage().input_tokens(),
-                                   settled.usage().output_tokens(), settled.cost().amount()});
+    QUIRE_TRY(RequestRow* const row, batch.request(owner, settled.request_id()));
+    if (!row->is_told) fill_from(settled, event, row->request);
+    *row->request.mutable_usage() = settled.usage();
+    *row->request.mutable_cost() = settled.cost();
+    batch.add_usage(owner, {event.time_us() / kDayMicros, settled.outcome().model(),
+                            settled.key_id(), 1, settled.usage().input_tokens(),
+                            settled.usage().output_tokens(), settled.cost().amount()});
+    return {};
 }
 
 void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) {
@@ -97,20 +87,20 @@ void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) 
     request.set_trace_id(story.trace_id());
 }
 
-Result<void> apply_story(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
+Result<void> apply_story(LogBatch& batch, const common::v1::OutboxEvent& event) {
     QUIRE_TRY(const auto story, read<prompts::v1::GenerationStory>(event));
     const Owner owner{story.org_id(), story.project_id()};
-    QUIRE_TRY(RequestRow row, found_or_new(store, owner, story.request_id()));
-    row.is_told = true;
-    fill_from(story, row.request);
-    return store.put(owner, row);
+    QUIRE_TRY(RequestRow* const row, batch.request(owner, story.request_id()));
+    row->is_told = true;
+    fill_from(story, row->request);
+    return {};
 }
 
 }  // namespace
 
-Result<void> apply_event(AnalyticsStore& store, const common::v1::OutboxEvent& event) {
-    if (event.type() == kSettled) return apply_settled(store, event);
-    if (event.type() == kCompleted || event.type() == kFailed) return apply_story(store, event);
+Result<void> apply_event(LogBatch& batch, const common::v1::OutboxEvent& event) {
+    if (event.type() == kSettled) return apply_settled(batch, event);
+    if (event.type() == kCompleted || event.type() == kFailed) return apply_story(batch, event);
     return {};
 }
 

@@ -19,7 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// A request is on its page within a second of its answer.
-constexpr milliseconds kPoll{100};
+constexpr milliseconds kPoll{250};
 constexpr milliseconds kPauseAfterError{1'000};
 constexpr std::chrono::minutes kPruneEvery{10};
 constexpr std::int64_t kPruneMax = 500;
@@ -43,7 +43,9 @@ public:
                        clock_);
         stories_.emplace(*database_,
                          EventSource{"/services/prompts",
-                                     [this](const auto& request) { return read_stories(request); }},
+                                     [this](const auto& request) {
+                                         return prompts_->read_outbox(ctx_, request);
+                                     }},
                          clock_);
         service_ = std::make_shared<AnalyticsService>(*database_);
         wiring.provide<Analytics>(service_, analytics_methods(*service_));
@@ -62,35 +64,44 @@ public:
     }
 
 private:
-    /// A settlement is committed before the story of its request. So all the money that these
-    /// stories could name is in the log before they are: no page says that a request was free when
-    /// it was not.
-    awaitable<Result<common::v1::OutboxPage>> read_stories(
-        const common::v1::ReadOutboxRequest& request) {
-        QUIRE_CO_TRY(auto page, prompts_->read_outbox(ctx_, request));
-        if (page.events().empty()) co_return page;
-        const auto caught_up = co_await money_->catch_up();
-        if (!caught_up) co_return caught_up.error();
-        co_return page;
-    }
-
-    /// False when it did not work; logged.
-    awaitable<bool> catch_up(EventConsumer& consumer) {
-        const auto caught_up = co_await consumer.catch_up();
-        if (caught_up) co_return true;
-        const Error& error = caught_up.error();
-        if (error.code() == ErrorCode::kCancelled) co_return false;
-        QUIRE_LOG(warn, "events were not read", {"source", consumer.source()},
-                  {"code", error.name()}, {"why", error.message()});
-        co_return false;
+    /// Reads both sources and applies them in one transaction. Gives whether there is more.
+    ///
+    /// A settlement is committed before the story of its request, so the money is read after the
+    /// stories and applied before them: no page says that a request was free when it was not. When
+    /// there was too much money to read at once, younger stories wait.
+    awaitable<Result<bool>> advance() {
+        QUIRE_CO_TRY(Events stories, stories_->fetch());
+        QUIRE_CO_TRY(const Events money, money_->fetch());
+        if (money.has_more) {
+            const std::int64_t until = money.list.back().time_us();
+            std::erase_if(stories.list, [&](const auto& story) { return story.time_us() > until; });
+        }
+        if (money.list.empty() && stories.list.empty()) co_return false;
+        auto work = [&](storage::Connection& connection) -> Result<void> {
+            LogBatch batch(connection);
+            const auto paid = money_->apply(connection, batch, money);
+            if (!paid) return paid.error();
+            const auto told = stories_->apply(connection, batch, stories);
+            if (!told) return told.error();
+            return batch.write();
+        };
+        const auto written = co_await database_->write(std::move(work));
+        if (!written) co_return written.error();
+        co_return money.has_more || stories.has_more;
     }
 
     awaitable<void> follow() {
-        milliseconds pause = kPoll;
         for (;;) {
-            const bool has_money = co_await catch_up(*money_);
-            const bool has_stories = co_await catch_up(*stories_);
-            pause = has_money && has_stories ? kPoll : kPauseAfterError;
+            const auto has_more = co_await advance();
+            milliseconds pause = kPoll;
+            if (!has_more) {
+                if (has_more.error().code() == ErrorCode::kCancelled) co_return;
+                QUIRE_LOG(warn, "events were not read", {"code", has_more.error().name()},
+                          {"why", has_more.error().message()});
+                pause = kPauseAfterError;
+            } else if (*has_more) {
+                continue;
+            }
             const auto slept = co_await runtime::sleep_for(pause);
             if (!slept) co_return;
         }
@@ -133,6 +144,9 @@ Result<std::unique_ptr<runtime::Module>> make_analytics(runtime::Wiring& wiring)
     QUIRE_TRY(auto database, storage::Database::open_sqlite(path, storage::PoolSizes()));
     const auto migrated = migrate_analytics(database->writer(), path, wiring.clock());
     if (!migrated) return migrated.error();
+    // What a power cut takes away here comes again from the outboxes, which are synced.
+    const auto relaxed = database->writer().run_script("PRAGMA synchronous=NORMAL");
+    if (!relaxed) return relaxed.error();
     auto module = std::make_unique<AnalyticsModule>(wiring, std::move(database));
     const auto built = module->build(wiring);
     if (!built) return built.error();

@@ -2,7 +2,6 @@
 
 #include "services/analytics/analytics_schema.hpp"
 #include "services/analytics/analytics_store.hpp"
-#include "storage/inbox.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -159,20 +158,6 @@ TEST_F(AnalyticsServiceTest, RetentionDeletesTheOldestInBatchesAndKeepsUsage) {
     EXPECT_EQ((Ids{fmt::to_string(*first), fmt::to_string(*second), fmt::to_string(*third)}),
               (Ids{"2", "1", "0"}));
     EXPECT_EQ(store.usage_of({"org_1", "prj_1"})->front().cost, 15);
-}
-
-TEST_F(AnalyticsServiceTest, RetentionKeepsTheLastReceiptOfEachSource) {
-    storage::Connection& connection = database_->writer();
-    for (const std::int64_t sequence : {1, 2, 3}) {
-        ASSERT_TRUE(storage::receive(
-            connection, {"analytics", "/services/a", fmt::format("evt_{}", sequence), sequence,
-                         Timestamp{sequence}}));
-    }
-
-    ASSERT_TRUE(AnalyticsStore(connection).prune(Timestamp{100}, 10));
-
-    EXPECT_EQ(connection.query("SELECT 1 FROM inbox")->size(), 1U);
-    EXPECT_EQ(*storage::last_received(connection, "analytics", "/services/a"), 3);
 }
 
 }  // namespace

@@ -35,8 +35,8 @@ UsageRow usage_row(const Row& row) {
 
 Result<std::optional<RequestRow>> AnalyticsStore::find(const Owner& owner, const std::string& id) {
     QUIRE_TRY(const auto rows, connection_.query("SELECT summary, details, is_told FROM requests "
-                                                 "WHERE org_id = $1 AND project_id = $2 AND "
-                                                 "id = $3",
+                                                 "WHERE project_id = $2 AND id = $3 AND "
+                                                 "org_id = $1",
                                                  {owner.org_id, owner.project_id, id}));
     if (rows.empty()) return std::optional<RequestRow>();
     RequestRow row;
@@ -56,7 +56,7 @@ Result<void> AnalyticsStore::put(const Owner& owner, const RequestRow& row) {
     const auto put = connection_.execute(
         "INSERT INTO requests (org_id, project_id, id, at, model, status, key_id, cost, is_told, "
         "summary, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-        "ON CONFLICT (org_id, project_id, id) DO UPDATE SET at = excluded.at, "
+        "ON CONFLICT (project_id, id) DO UPDATE SET at = excluded.at, "
         "model = excluded.model, status = excluded.status, key_id = excluded.key_id, "
         "cost = excluded.cost, is_told = excluded.is_told, summary = excluded.summary, "
         "details = excluded.details",
@@ -79,6 +79,8 @@ Result<std::vector<v1::Request>> AnalyticsStore::list(const Owner& owner,
     where("id <", filter.after);
     where("model =", filter.model);
     where("status =", filter.status);
+    // Rows that did not simply succeed have an index of their own.
+    if (!filter.status.empty() && filter.status != "completed") sql += " AND status <> 'completed'";
     where("key_id =", filter.key_id);
     values.emplace_back(filter.limit);
     sql += fmt::format(" ORDER BY id DESC LIMIT ${}", values.size());
@@ -127,22 +129,17 @@ Result<void> AnalyticsStore::put_dead_letter(const DeadLetter& letter) {
 }
 
 Result<std::int64_t> AnalyticsStore::prune(Timestamp until, std::int64_t limit) {
+    // Rows are inserted in about the order in which the requests began: the oldest come first.
     QUIRE_TRY(const std::int64_t requests,
-              connection_.execute("DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
-                                  "WHERE at < $1 ORDER BY at LIMIT $2)",
+              connection_.execute("DELETE FROM requests WHERE rowid IN (SELECT rowid FROM (SELECT "
+                                  "rowid, at FROM requests ORDER BY rowid LIMIT $2) WHERE at < $1)",
                                   {until.micros, limit}));
     QUIRE_TRY(const std::int64_t letters,
               connection_.execute("DELETE FROM dead_letters WHERE (source, sequence) IN (SELECT "
                                   "source, sequence FROM dead_letters WHERE received_at < $1 "
                                   "LIMIT $2)",
                                   {until.micros, limit}));
-    QUIRE_TRY(const std::int64_t receipts,
-              connection_.execute(
-                  "DELETE FROM inbox WHERE (consumer, event_id) IN (SELECT consumer, event_id FROM "
-                  "inbox i WHERE received_at < $1 AND sequence < (SELECT MAX(sequence) FROM inbox "
-                  "WHERE consumer = i.consumer AND source = i.source) LIMIT $2)",
-                  {until.micros, limit}));
-    return requests + letters + receipts;
+    return requests + letters;
 }
 
 }  // namespace quire::analytics

@@ -66,8 +66,8 @@ public:
 
     Result<void> put_dead_letter(const DeadLetter& letter);
 
-    /// Deletes at most `limit` requests that began before `until`, and as many receipts and dead
-    /// letters; the last receipt of each source stays. Gives how many rows have gone.
+    /// Deletes at most `limit` requests that began before `until`, and as many dead letters. Gives
+    /// how many rows have gone.
     Result<std::int64_t> prune(Timestamp until, std::int64_t limit);
 
 private:

@@ -2,9 +2,8 @@
 
 #include "base/id.hpp"
 #include "quire/auth/v1/auth.pb.h"
+#include "runtime/proto_json.hpp"
 #include "storage/outbox.hpp"
-
-#include <google/protobuf/util/json_util.h>
 
 namespace quire::auth {
 namespace {
@@ -18,8 +17,7 @@ Result<void> publish(storage::Connection& connection, const rpc::CallContext& ct
     row.subject = subject;
     row.traceparent = ctx.trace.traceparent();
     row.created_at = at;
-    const auto status = google::protobuf::util::MessageToJsonString(event, &row.payload);
-    if (!status.ok()) return Error(ErrorCode::kInternalError, std::string(status.message()));
+    runtime::append_proto_json(row.payload, event);
     return storage::append_event(connection, row);
 }
 

@@ -64,7 +64,7 @@ LedgerWriter::LedgerWriter(Ledger& ledger, const Clock& clock, std::size_t waiti
     : ledger_(ledger), clock_(clock), waiting_max_(waiting_max) {}
 
 void LedgerWriter::start() {
-    thread_.start([this] { loop(); });
+    thread_.start("ledger", [this] { loop(); });
 }
 
 void LedgerWriter::stop() {

@@ -5,7 +5,7 @@
 namespace quire::gateway {
 
 awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
-    if (event.has_started()) co_return co_await start(event.started());
+    if (event.has_started()) return start(event);
     out_.clear();
     if (event.has_delta()) {
         writer_.append_delta(out_, event.delta());
@@ -15,10 +15,11 @@ awaitable<Result<void>> ChatStream::write(const common::v1::ChatEvent& event) {
         if (has_usage_ && finished.has_usage()) writer_.append_usage(out_, finished.usage());
         out_ += "data: [DONE]\n\n";
     }
-    co_return co_await call_.exchange.write(out_);
+    return call_.exchange.write(out_);
 }
 
-awaitable<Result<void>> ChatStream::start(const common::v1::Started& started) {
+awaitable<Result<void>> ChatStream::start(const common::v1::ChatEvent& event) {
+    const common::v1::Started& started = event.started();
     http::Response response = head(started.steps());
     if (!started.replay_of().empty()) {
         writer_ = ChunkWriter(identity_of(started, identity_), has_usage_);

@@ -20,7 +20,7 @@ public:
     awaitable<Result<void>> finish();
 
 private:
-    awaitable<Result<void>> start(const common::v1::Started& started);
+    awaitable<Result<void>> start(const common::v1::ChatEvent& event);
     http::Response head(const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 
     GatewayCall& call_;

@@ -95,11 +95,14 @@ awaitable<Result<void>> Generation::pause_before_retry(int failures) {
 void Generation::on_headers() { headers_at_ = clock_.steady(); }
 
 awaitable<Result<void>> Generation::write(const common::v1::Delta& delta) {
-    if (!has_content_) {
-        const auto sent = co_await send_started();
-        if (!sent) co_return sent.error();
-    }
     *event_.mutable_delta() = delta;
+    if (!has_content_) return send_first();
+    return sink_.write(event_);
+}
+
+awaitable<Result<void>> Generation::send_first() {
+    const auto sent = co_await send_started();
+    if (!sent) co_return sent.error();
     auto written = co_await sink_.write(event_);
     co_return written;
 }

@@ -24,6 +24,7 @@ private:
     awaitable<Result<providers::Completion>> attempt(const rpc::CallContext& ctx,
                                                      const common::v1::ChatRequest& chat);
     awaitable<Result<void>> pause_before_retry(int failures);
+    awaitable<Result<void>> send_first();
     awaitable<Result<void>> send_started();
     awaitable<Result<void>> send_finished(const providers::Completion& completion);
     void add_step(std::string_view name, SteadyTime from, SteadyTime to);

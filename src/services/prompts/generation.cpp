@@ -15,13 +15,13 @@ using common::v1::ChatEvent;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-/// Where the answer leaves for the caller: adds the steps taken here to the first event, and
-/// records the answer when it may be asked for again.
+/// Where the answer leaves for the caller: adds the steps taken here to the first event, notes what
+/// passes for the request log, and records the answer when it may be asked for again.
 class Delivery final : public rpc::Sink<ChatEvent> {
 public:
-    Delivery(rpc::Sink<ChatEvent>& sink, Timestamp created_at, const v1::ChatCall& call,
-             bool is_recorded)
-        : sink_(sink), created_at_(created_at), call_(call) {
+    Delivery(rpc::Sink<ChatEvent>& sink, Story& story, Timestamp created_at,
+             const v1::ChatCall& call, bool is_recorded)
+        : sink_(sink), story_(story), created_at_(created_at), call_(call) {
         if (is_recorded) record_.emplace();
         // The edge tells its own step, auth, by itself.
         for (const auto& step : call.steps()) {
@@ -37,10 +37,15 @@ public:
     const std::optional<AnswerRecord>& record() const { return record_; }
 
     awaitable<Result<void>> write(const ChatEvent& event) override {
-        if (!event.has_started()) {
-            if (record_) record_->add(event);
-            co_return co_await sink_.write(event);
-        }
+        story_.note(event);
+        if (event.has_started()) return write_started(event);
+        if (record_) record_->add(event);
+        return sink_.write(event);
+    }
+    awaitable<Result<void>> finish(ChatEvent event) { co_return co_await sink_.write(event); }
+
+private:
+    awaitable<Result<void>> write_started(const ChatEvent& event) {
         ChatEvent started = event;
         started.mutable_started()->set_created_at_us(created_at_.micros);
         started.mutable_started()->set_prompt(call_.prompt());
@@ -49,10 +54,9 @@ public:
         if (record_) record_->add(started);
         co_return co_await sink_.write(started);
     }
-    awaitable<Result<void>> finish(ChatEvent event) { co_return co_await sink_.write(event); }
 
-private:
     rpc::Sink<ChatEvent>& sink_;
+    Story& story_;
     Timestamp created_at_;
     const v1::ChatCall& call_;
     std::optional<AnswerRecord> record_;
@@ -72,9 +76,9 @@ public:
           ctx_(ctx),
           call_(call),
           sink_(sink),
-          delivery_(sink, deps.clock.now(), call, !ctx.idempotency_key.empty()),
-          story_(ctx, call, deps.content, deps.clock, delivery_),
-          reviewed_(story_, review_notes_),
+          story_(ctx, call, deps.content, deps.clock),
+          delivery_(sink, story_, deps.clock.now(), call, !ctx.idempotency_key.empty()),
+          reviewed_(delivery_, review_notes_),
           meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
           began_(deps.clock.steady()) {}
 
@@ -100,9 +104,9 @@ private:
     const rpc::CallContext& ctx_;
     const v1::ChatCall& call_;
     rpc::Sink<ChatEvent>& sink_;
-    // The answer's way: upstream -> meter -> review -> story -> delivery -> caller.
-    Delivery delivery_;
     Story story_;
+    // The answer's way: upstream -> meter -> review -> delivery -> caller.
+    Delivery delivery_;
     ReviewNotes review_notes_;
     ReviewedOutput reviewed_;
     Meter meter_;
@@ -246,8 +250,8 @@ awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::Ca
 }
 
 void tell_refusal(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
-                  rpc::Sink<ChatEvent>& sink, const Error& error) {
-    Story story(ctx, call, deps.content, deps.clock, sink);
+                  const Error& error) {
+    Story story(ctx, call, deps.content, deps.clock);
     deps.journal.tell(story.end(error, ReviewNotes()), ctx.trace.traceparent());
 }
 

@@ -32,6 +32,6 @@ awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::Ca
 /// Puts into the request log what ended before it could run: an unknown prompt, a variable that is
 /// missing.
 void tell_refusal(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
-                  rpc::Sink<common::v1::ChatEvent>& sink, const Error& error);
+                  const Error& error);
 
 }  // namespace quire::prompts

@@ -3,9 +3,8 @@
 #include "base/id.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
+#include "runtime/proto_json.hpp"
 #include "storage/outbox.hpp"
-
-#include <google/protobuf/util/json_util.h>
 
 namespace quire::prompts {
 namespace {
@@ -132,11 +131,7 @@ Result<void> Journal::write_stories(Connection& connection, const std::vector<To
                                     Timestamp now) {
     for (const Told& told : stories) {
         storage::OutboxRow row = event_of(told.story, told.traceparent, now);
-        const auto status = google::protobuf::util::MessageToJsonString(told.story, &row.payload);
-        if (!status.ok()) {
-            count_dropped();
-            continue;
-        }
+        runtime::append_proto_json(row.payload, told.story);
         const auto appended = storage::append_event(connection, row);
         if (!appended) return appended;
     }

@@ -19,18 +19,19 @@ Meter::Meter(const std::string& request_id, const common::v1::ChatRequest& reque
       noted_at_(clock.steady()) {}
 
 awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
-    if (event.has_finished()) {
-        finished_ = event.finished();
-        co_return Result<void>();
-    }
+    if (event.has_finished()) return keep_end(event);
     has_content_ = true;
     if (event.has_started()) provider_ = event.started().provider();
     if (event.has_delta()) {
         estimate_.add(event.delta());
         note_progress();
     }
-    auto written = co_await next_.write(event);
-    co_return written;
+    return next_.write(event);
+}
+
+awaitable<Result<void>> Meter::keep_end(const common::v1::ChatEvent& event) {
+    finished_ = event.finished();
+    co_return Result<void>();
 }
 
 void Meter::note_progress() {

@@ -31,6 +31,7 @@ public:
                                           std::string_view finish_reason) const;
 
 private:
+    awaitable<Result<void>> keep_end(const common::v1::ChatEvent& event);
     void note_progress();
 
     const std::string& request_id_;

@@ -140,7 +140,7 @@ awaitable<Result<void>> PromptsService::generate(const rpc::CallContext& ctx,
     v1::ChatCall chat = begin_chat(call);
     const auto prepared = co_await prepare(ctx, call, chat);
     if (!prepared) {
-        tell_refusal(deps_, ctx, chat, sink, prepared.error());
+        tell_refusal(deps_, ctx, chat, prepared.error());
         co_return prepared.error();
     }
     auto done = co_await run_generation(deps_, ctx, chat, sink);

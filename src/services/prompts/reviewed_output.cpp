@@ -40,7 +40,11 @@ awaitable<Result<void>> ReviewedOutput::open(review::Review& review, const rpc::
 }
 
 awaitable<Result<void>> ReviewedOutput::write(const common::v1::ChatEvent& event) {
-    if (!session_ || !event.has_delta()) co_return co_await next_.write(event);
+    if (!session_ || !event.has_delta()) return next_.write(event);
+    return review(event);
+}
+
+awaitable<Result<void>> ReviewedOutput::review(const common::v1::ChatEvent& event) {
     *piece_.mutable_deltas(0) = event.delta();
     QUIRE_CO_TRY(const auto released, session_->exchange(piece_));
     co_return co_await pass_on(released);

@@ -36,6 +36,7 @@ public:
     bool is_blocked() const { return is_blocked_; }
 
 private:
+    awaitable<Result<void>> review(const common::v1::ChatEvent& event);
     awaitable<Result<void>> pass_on(const review::v1::ReleasedOutput& released);
 
     rpc::Sink<common::v1::ChatEvent>& next_;

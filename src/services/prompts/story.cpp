@@ -56,10 +56,9 @@ microseconds edge_took(const v1::ChatCall& call) {
 }  // namespace
 
 Story::Story(const rpc::CallContext& ctx, const v1::ChatCall& call, const ContentConfig& content,
-             const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next)
+             const Clock& clock)
     : ctx_(ctx),
       clock_(clock),
-      next_(next),
       origin_(clock.steady() - edge_took(call)),
       upstream_began_(origin_),
       has_content_(content.is_kept(ctx.principal.project_id)) {
@@ -90,7 +89,7 @@ void Story::begin_upstream(const common::v1::ChatRequest& request) {
     if (has_content_) told_.mutable_content()->set_input(text_of(request));
 }
 
-awaitable<Result<void>> Story::write(const common::v1::ChatEvent& event) {
+void Story::note(const common::v1::ChatEvent& event) {
     if (event.has_started()) {
         is_answered_ = true;
         told_.set_provider(event.started().provider());
@@ -105,8 +104,6 @@ awaitable<Result<void>> Story::write(const common::v1::ChatEvent& event) {
     if (has_content_ && delta.channel() == common::v1::CONTENT && delta.choice() == 0) {
         append_cut(*told_.mutable_content()->mutable_output(), delta.text());
     }
-    auto written = co_await next_.write(event);
-    co_return written;
 }
 
 void Story::set_error(const Error& error) {

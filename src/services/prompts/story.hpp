@@ -3,7 +3,6 @@
 #include "base/clock.hpp"
 #include "quire/prompts/v1/prompts.pb.h"
 #include "runtime/rpc/call_context.hpp"
-#include "runtime/rpc/stream.hpp"
 #include "services/prompts/prompts_config.hpp"
 #include "services/prompts/reviewed_output.hpp"
 
@@ -12,15 +11,15 @@
 
 namespace quire::prompts {
 
-/// What will be told of one request once it is over. Stands between review and delivery, so that
-/// it sees what the caller sees. Everything is noted in memory; nothing waits for it.
-class Story final : public rpc::Sink<common::v1::ChatEvent> {
+/// What will be told of one request once it is over. Delivery shows it what the caller sees.
+/// Everything is noted in memory; nothing waits for it.
+class Story {
 public:
     /// Of each of the two texts; what is longer is cut.
     static constexpr std::size_t kTextBytesMax = 64 * 1024;
 
     Story(const rpc::CallContext& ctx, const v1::ChatCall& call, const ContentConfig& content,
-          const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next);
+          const Clock& clock);
 
     /// A step that began then and ends now.
     void add_step(std::string_view name, SteadyTime from);
@@ -29,7 +28,8 @@ public:
     /// Ended as the answer says, whatever the caller is told.
     void set_blocked() { is_blocked_ = true; }
 
-    awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
+    /// An event on its way to the caller.
+    void note(const common::v1::ChatEvent& event);
 
     /// The whole of it. Called once, at the end.
     v1::GenerationStory end(const Result<void>& done, const ReviewNotes& notes);
@@ -39,7 +39,6 @@ private:
 
     const rpc::CallContext& ctx_;
     const Clock& clock_;
-    rpc::Sink<common::v1::ChatEvent>& next_;
     v1::GenerationStory told_;
     SteadyTime origin_;  ///< of the request at the edge
     SteadyTime upstream_began_;

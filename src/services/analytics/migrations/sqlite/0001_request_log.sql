@@ -1,13 +1,12 @@
--- Which events were applied, so that each has its effect once and in order.
+-- The last event of each source that was applied, so that each has its effect once and in order.
 CREATE TABLE inbox (
     consumer TEXT NOT NULL,
     source TEXT NOT NULL,
-    event_id TEXT NOT NULL,
     sequence INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
     received_at INTEGER NOT NULL,
-    PRIMARY KEY (consumer, event_id)
+    PRIMARY KEY (consumer, source)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX inbox_by_sequence ON inbox (consumer, source, sequence);
 
 -- Events that cannot be read: kept for whoever looks, since waiting for them would stop the log.
 CREATE TABLE dead_letters (
@@ -34,12 +33,11 @@ CREATE TABLE requests (
     is_told INTEGER NOT NULL,
     summary TEXT NOT NULL,
     details TEXT NOT NULL,
-    PRIMARY KEY (org_id, project_id, id)
+    PRIMARY KEY (project_id, id)
 ) STRICT;
-CREATE INDEX requests_by_model ON requests (org_id, project_id, model, id);
-CREATE INDEX requests_by_status ON requests (org_id, project_id, status, id);
-CREATE INDEX requests_by_key ON requests (org_id, project_id, key_id, id);
-CREATE INDEX requests_by_age ON requests (at);
+CREATE INDEX requests_by_model ON requests (project_id, model, id);
+CREATE INDEX requests_by_key ON requests (project_id, key_id, id);
+CREATE INDEX requests_by_status ON requests (project_id, status, id) WHERE status <> 'completed';
 
 -- What was settled, by UTC day (since 1970), model and key; outlives the requests.
 CREATE TABLE usage_days (
