@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Has a short blog post written by a Quire of its own, and shows what happened on the way.
 
-It starts `quire up` on a temporary folder, asks for the post over the OpenAI-compatible API,
-prints it as it is streamed, then the time of each step, what it cost and what is left, one answer
-that review redacts and one that it cuts, and how to go on. Nothing is left behind. The text is
-simulated unless a real model is named.
+It starts `quire up` on a temporary folder, publishes the prompt `blog_post`, generates with it and
+prints the post as it is streamed; then one answer that review redacts and one that it cuts, the
+page of the first request with its steps and cost lines, the statement and what is left, and how to
+go on. Nothing is left behind. The text is simulated unless a real model is named.
 
     ./dev demo ["bees on a roof"] [--use openai|ollama|vllm|llama] [--base-url URL] [--json]
 """
@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
 ANSWER_SECONDS_MAX = 300
+PAGE_SECONDS_MAX = 5
 OUTPUT_TOKENS_MAX = 600
 REVIEW = {"review": {"default": {"output": [
     {"name": "cards", "kind": "pii.card", "action": "redact"},
@@ -37,9 +38,20 @@ PRICE = {"input": 150000, "output": 600000}  # micro-credits per million tokens,
 SIMULATED = "sim"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+PROMPTS = {
+    "blog_post": [
+        {"role": "system", "content": "You write short, {{ tone | default('friendly') }} blog "
+         "posts of two paragraphs, in plain text."},
+        {"role": "user", "content": "Write a short blog post about {{ topic | trim }}."}],
+    "repeat": [{"role": "user", "content": "Repeat: {{ words }}"}],
+}
+
 # What the model is asked to repeat, to show what a rule makes of it. 4111… is a test number.
 REPEATED = {"redacted": "my card is 4111 1111 1111 1111, thank you",
             "blocked": "first take the secret recipe from the drawer"}
+
+SEEN = {"ready_ms": "start to ready", "first_token_ms": "first token",
+        "total_ms": "whole answer"}
 
 NEXT_STEPS = """
 ./dev up%(up)s   # a Quire that stays; it prints its key once
@@ -49,6 +61,15 @@ export QUIRE_URL=http://127.0.0.1:8700 QUIRE_API_KEY=qk_live_...   # the key it 
 curl -N "$QUIRE_URL/v1/chat/completions" -H "Authorization: Bearer $QUIRE_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d '{"model": "%(model)s", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+
+# a prompt of your own, and what happened
+curl "$QUIRE_URL/api/v1/prompts/blog_post/versions" -H "Authorization: Bearer $QUIRE_API_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '{"labels": ["production"],
+       "messages": [{"role": "user", "content": "A post about {{ topic }}."}]}'
+curl "$QUIRE_URL/api/v1/generate" -H "Authorization: Bearer $QUIRE_API_KEY" \\
+  -H "Content-Type: application/json" -d '{"prompt": "blog_post", "variables": {"topic": "bees"}}'
+curl "$QUIRE_URL/api/v1/requests?limit=1" -H "Authorization: Bearer $QUIRE_API_KEY"
 
 # Python: pip install openai
 import os
@@ -170,20 +191,27 @@ class Page:
         self.word = ""
 
     def times(self, facts):
-        rows = [("start to ready", facts["ready_ms"])]
-        rows += [(step["name"], step["ms"]) for step in facts["steps"]]
-        rows += [("first token, at the client", facts["first_token_ms"]),
-                 ("whole answer, at the client", facts["total_ms"])]
-        self.heading("What took how long")
-        for name, milliseconds in rows:
-            self.write(f"  {name:<28}{milliseconds:>10.2f} ms\n")
-        if facts["usage"]:
-            usage, rate = facts["usage"], facts["tokens_per_second"]
-            self.write(f"  tokens: {usage['prompt_tokens']} in, {usage['completion_tokens']} out"
-                       + (f", {rate:.0f} a second\n" if rate else "\n"))
+        self.heading(f"Its page: GET /api/v1/requests/{facts['request_id']}")
+        shown = facts["page"]
+        self.write(f"  {shown['status']}, prompt {shown['prompt']['name']} version "
+                   f"{shown['prompt']['version']}, trace {shown['trace_id']}\n")
+        self.write(f"  {'step':<28}{'began, ms':>12}{'took, ms':>12}\n")
+        for step in shown["steps"]:
+            self.write(f"  {step['name']:<28}{step['start_us'] / 1e3:>12.2f}"
+                       f"{step['duration_us'] / 1e3:>12.2f}\n")
+        self.heading("What the client saw")
+        for name in ("ready_ms", "first_token_ms", "total_ms"):
+            self.write(f"  {SEEN[name]:<28}{facts[name]:>12.2f} ms\n")
+        if facts["tokens_per_second"]:
+            self.write(f"  tokens a second {facts['tokens_per_second']:>24.0f}\n")
 
     def money(self, facts):
-        self.heading("What it cost (micro-credits)")
+        self.heading("What it cost (micro-credits; prices are for a million tokens)")
+        for line in facts["page"]["cost"]["lines"]:
+            self.write(f"  {line['class']:<10}{line['tokens']:>8,} tokens at {line['price']:>10,}"
+                       f"{line['amount']:>12,}\n")
+        self.write(f"  together{facts['page']['cost']['amount']:>43,}\n")
+        self.heading("The statement, newest first")
         for entry in facts["entries"]:
             self.write(f"  {entry['kind']:<10}{entry['amount']:>+16,}  {entry['description']}\n")
         balance = facts["balance"]
@@ -194,7 +222,10 @@ class Page:
         for kind, shown in facts["review"].items():
             self.write(f"  asked to repeat: {REPEATED[kind]}\n")
             self.write(f"  came:            {shown['text']}\n")
-            self.write(f"  finish_reason:   {shown['finish_reason']}, cost {shown['cost']}\n")
+            rules = ", ".join(f"{decision['action']} by the rule {decision['rule']}"
+                              for decision in shown["decisions"]) or "nothing to find"
+            self.write(f"  finish_reason:   {shown['finish_reason']}, cost {shown['cost']}; "
+                       f"{rules}\n")
 
     def next_steps(self, facts, options):
         self.heading("How to go on (this Quire is gone again)")
@@ -229,7 +260,7 @@ def request(method, url, api_key=None, body=None):
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
-        if answer.status != 200:
+        if answer.status not in (200, 201):
             raise DemoError(f"{method} {parts.path} answered {answer.status}: "
                             f"{error_text(answer.read())}")
         yield answer
@@ -240,11 +271,23 @@ def request(method, url, api_key=None, body=None):
 
 
 def error_text(body):
+    """The message of OpenAI's error object, or of a problem document."""
     try:
-        error = json.loads(body)["error"]
-        return f"{error['message']} ({error['code']})"
-    except (ValueError, LookupError, TypeError):
+        document = json.loads(body)
+        error = document.get("error") or document
+        return f"{error.get('message') or error['detail']} ({error['code']})"
+    except (ValueError, LookupError, TypeError, AttributeError):
         return body.decode(errors="replace")[:500]
+
+
+def get_json(quire, path):
+    with request("GET", quire.url + path, quire.api_key) as answer:
+        return json.load(answer)
+
+
+def post_json(quire, path, body):
+    with request("POST", quire.url + path, quire.api_key, json.dumps(body)) as answer:
+        return json.load(answer)
 
 
 def models_of(base_url, api_key=None):
@@ -274,107 +317,101 @@ def start_arguments(options, folder, facts):
     return ["--config", str(path), *use]
 
 
-def post_request(model, topic):
-    return json.dumps({
-        "model": model,
-        "messages": [
-            {"role": "system", "content": "You write short, friendly blog posts of two "
-             "paragraphs, in plain text."},
-            {"role": "user", "content": f"Write a short blog post about {topic}."},
-        ],
-        "max_completion_tokens": OUTPUT_TOKENS_MAX,
-        "stream": True, "stream_options": {"include_usage": True},
-    })
+def publish_prompts(quire, facts, page):
+    for name, messages in PROMPTS.items():
+        version = post_json(quire, f"/api/v1/prompts/{name}/versions",
+                            {"messages": messages, "labels": ["production"]})
+        facts["prompts"].append(version)
+        page.write(f"  {name} version {version['version']}, label production, variables: "
+                   f"{', '.join(version['variables'])}\n")
 
 
 def events(answer):
-    """The data of each server-sent event, as it comes."""
+    """(event, data) of each server-sent event, as it comes."""
+    kind = ""
     for line in answer:
-        if line.startswith(b"data:"):
-            yield line[5:].strip()
+        if line.startswith(b"event:"):
+            kind = line[6:].strip().decode()
+        elif line.startswith(b"data:"):
+            yield kind, line[5:].strip()
 
 
 def write_post(quire, facts, page):
     """Streams the post to the page; what was seen on the way goes into the facts."""
-    body = post_request(facts["model"], facts["topic"])
+    body = json.dumps({"prompt": "blog_post", "variables": {"topic": facts["topic"]},
+                       "model": facts["model"], "max_output_tokens": OUTPUT_TOKENS_MAX,
+                       "stream": True})
     started = time.monotonic()
-    with request("POST", quire.url + "/v1/chat/completions", quire.api_key, body) as answer:
+    with request("POST", quire.url + "/api/v1/generate", quire.api_key, body) as answer:
         facts["request_id"] = answer.getheader("x-request-id")
-        facts["steps"] = steps_of(answer.getheader("server-timing", ""))
-        for data in events(answer):
-            if data == b"[DONE]":
-                facts["done"] = True
-                break
+        for kind, data in events(answer):
             try:
-                take(json.loads(data), facts, page, started)
+                take(kind, json.loads(data), facts, page, started)
             except (ValueError, LookupError, TypeError) as error:
-                raise DemoError(f"not a chunk of a stream: {data[:300]!r}") from error
+                raise DemoError(f"not an event of a stream: {data[:300]!r}") from error
     facts["total_ms"] = (time.monotonic() - started) * 1e3
     page.end_post()
 
 
+def find_page(quire, facts):
+    """The request as the log has it, which is there within a second of its answer."""
+    deadline = time.monotonic() + PAGE_SECONDS_MAX
+    path = f"/api/v1/requests/{facts['request_id']}"
+    while True:
+        try:
+            facts["page"] = get_json(quire, path)
+            facts["steps"] = facts["page"]["steps"]
+            return
+        except DemoError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def show_money(quire, facts, page):
     """What the post was charged, from the statement, and what is left."""
-    for name, path in (("balance", "balance"), ("entries", "entries?limit=10")):
-        url = f"{quire.url}/api/v1/credits/{path}"
-        with request("GET", url, quire.api_key) as answer:
-            facts[name] = json.load(answer)
-    facts["entries"] = facts["entries"]["data"]
+    facts["balance"] = get_json(quire, "/api/v1/credits/balance")
+    facts["entries"] = get_json(quire, "/api/v1/credits/entries?limit=10")["data"]
     page.money(facts)
 
 
 def show_review(quire, facts, page):
     """Two answers that a rule has changed; a real model may not repeat what it is asked to."""
     for kind, text in REPEATED.items():
-        body = json.dumps({"model": facts["model"], "max_completion_tokens": 100,
-                           "messages": [{"role": "user", "content": f"Repeat: {text}"}]})
-        url = quire.url + "/v1/chat/completions"
-        with request("POST", url, quire.api_key, body) as answer:
-            cost = int(answer.getheader("x-quire-cost"))
-            [choice] = json.load(answer)["choices"]
-        facts["review"][kind] = {"text": choice["message"]["content"], "cost": cost,
-                                 "finish_reason": choice["finish_reason"]}
+        answer = post_json(quire, "/api/v1/generate", {
+            "prompt": "repeat", "variables": {"words": text}, "model": facts["model"],
+            "max_output_tokens": 100})
+        facts["review"][kind] = {
+            "text": answer["output"], "cost": answer["cost"]["amount"],
+            "finish_reason": answer["finish_reason"], "decisions": answer["review"]}
     page.review(facts)
 
 
-def take(chunk, facts, page, started):
-    """One chunk of the stream: an error, a piece of text, the end, or the token counts."""
-    if "error" in chunk:
+def take(kind, data, facts, page, started):
+    """One event of the stream: the start, a piece of text, the end, or an error."""
+    if kind == "error":
         page.end_post()
-        raise DemoError(f"the stream broke off: {error_text(json.dumps(chunk).encode())}")
-    facts["usage"] = chunk.get("usage") or facts["usage"]
-    for choice in chunk["choices"]:
-        text = choice["delta"].get("content")
-        if text:
-            if facts["first_token_ms"] is None:
-                facts["first_token_ms"] = (time.monotonic() - started) * 1e3
-            facts["text"] += text
-            page.post(text)
-        facts["finish_reason"] = choice["finish_reason"] or facts["finish_reason"]
-
-
-def steps_of(header):
-    """`auth;dur=0.12, queue;dur=0.01` as a list of steps, in milliseconds."""
-    steps = []
-    for entry in header.split(","):
-        name, *parameters = [part.strip() for part in entry.split(";")]
-        for parameter in parameters:
-            with contextlib.suppress(ValueError):
-                if parameter.startswith("dur="):
-                    steps.append({"name": name, "ms": float(parameter[4:])})
-    return steps
+        raise DemoError(f"the stream broke off: {error_text(json.dumps(data).encode())}")
+    if kind == "delta":
+        if facts["first_token_ms"] is None:
+            facts["first_token_ms"] = (time.monotonic() - started) * 1e3
+        facts["text"] += data["text"]
+        page.post(data["text"])
+    elif kind == "done":
+        facts["done"] = True
+        facts["usage"], facts["finish_reason"] = data["usage"], data["finish_reason"]
 
 
 def complete(facts):
     """Adds what follows from the rest; says what an answer lacked."""
-    tokens = (facts["usage"] or {}).get("completion_tokens")
+    tokens = (facts["usage"] or {}).get("output_tokens")
     if tokens and facts["first_token_ms"] is not None:
         seconds = (facts["total_ms"] - facts["first_token_ms"]) / 1e3
         facts["tokens_per_second"] = tokens / seconds if seconds > 0 else None
     if not facts["text"].strip():
         raise DemoError("no text came")
     if not facts["finish_reason"] or not facts["done"]:
-        raise DemoError("the stream ended without a finish_reason and [DONE]: it was cut short")
+        raise DemoError("the stream ended without its last event: it was cut short")
 
 
 def run(options, facts, page):
@@ -386,12 +423,15 @@ def run(options, facts, page):
         facts["model"] = options.model or models_of(quire.url + "/v1", quire.api_key)[0]
         facts["simulated"] = facts["model"] == SIMULATED
         kind = "simulated text, no key, no network" if facts["simulated"] else "a real model"
+        page.heading("Two prompts are published")
+        publish_prompts(quire, facts, page)
         page.heading(f"A post about {facts['topic']}, by the model {facts['model']} ({kind})")
         write_post(quire, facts, page)
         complete(facts)
+        show_review(quire, facts, page)
+        find_page(quire, facts)
         page.times(facts)
         show_money(quire, facts, page)
-        show_review(quire, facts, page)
     if quire.process.returncode != 0:
         raise DemoError(f"quire up ended with exit code {quire.process.returncode} when stopped")
     facts["ok"] = True
@@ -429,7 +469,8 @@ def main():
     facts = {"ok": False, "topic": options.topic, "model": None, "simulated": None,
              "ready_ms": None, "steps": [], "first_token_ms": None, "total_ms": None,
              "usage": None, "tokens_per_second": None, "finish_reason": None, "done": False,
-             "request_id": None, "text": "", "entries": [], "balance": None, "review": {}}
+             "request_id": None, "text": "", "entries": [], "balance": None, "review": {},
+             "prompts": [], "page": None}
     page = Page(sys.stderr if options.json else sys.stdout)
     try:
         run(options, facts, page)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes the pages of docs/reference that are made from the code.
 
-tools/reference_docs.py [--quire FILE]          writes errors.md, with --quire also config.md
+tools/reference_docs.py [--quire FILE]          writes errors.md and metrics.md, with --quire also
+                                                config.md
 tools/reference_docs.py --check [--quire FILE]  says which differ; exit status 1 if one does
 
-errors.md comes from the catalogue in src/base/error.cpp; config.md is what the program FILE says
-(`FILE config reference`).
+errors.md comes from the catalogue in src/base/error.cpp, metrics.md from where the code registers
+its families; config.md is what the program FILE says (`FILE config reference`).
 """
 
 import argparse
@@ -19,10 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = "src/base/error.cpp"
 ERRORS_PAGE = "docs/reference/errors.md"
 CONFIG_PAGE = "docs/reference/config.md"
+METRICS_PAGE = "docs/reference/metrics.md"
 
 TEXT = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
 ROW = re.compile(r"ErrorRow\{(k\w+),\s*" + TEXT + r",\s*(\d+),\s*G::k(\w+),\s*(k\w+|\"[^\"]*\")"
                  r",\s*(true|false),\s*" + TEXT + r"\}")
+FAMILY = re.compile(r"\b(counter|gauge|histogram)_family\(\s*" + TEXT + r",\s*" + TEXT + r"\)"
+                    r"\s*(?:\.Add\(\{(.*?)\}(?:,|\)))?", re.S)
+LABEL = re.compile(r"\{\s*\"(\w+)\",")
 NAMED_TEXT = re.compile(r'constexpr std::string_view (k\w+) = "([^"]*)";')
 
 ERRORS_INTRODUCTION = """\
@@ -41,12 +46,34 @@ look at; messages may change. The same codes come in two dialects:
 Every answer has `x-request-id`. `retry-after` comes with 409, 429, 503 and 504, `www-authenticate`
 with 401, and `x-should-retry: false` where a repeat cannot help. Codes without an HTTP status are
 seen in logs and metrics, or as the error event of a stream. gRPC is the status that services apart
-will use; nothing speaks it yet. Codes marked *later* are raised by nothing yet; one of them with
+use between each other. Codes marked *later* are raised by nothing yet; one of them with
 400 can still come when a model's provider names it.
 
 | HTTP | code | type | gRPC | retry can help | when |
 |---|---|---|---|---|---|
 """
+
+
+METRICS_INTRODUCTION = """\
+# Metrics
+
+Made from the code by `tools/reference_docs.py`. `GET /metrics` on the admin port (`127.0.0.1:8701`)
+has them in Prometheus' text format; counts and times start anew with the process. Labels come from
+closed sets: never a user, a key or a prompt. A histogram has `_bucket`, `_sum` and `_count`. A row
+appears in `/metrics` with its first event.
+
+| metric | kind | labels | told by | what |
+|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    folder: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +131,39 @@ def errors_page(rows, used):
     return page
 
 
+def read_metrics(folder):
+    """The families that the code registers, by name; ValueError when a call is not understood."""
+    metrics = {}
+    for path in sorted(folder.rglob("*.[ch]pp")):
+        if path.name.startswith("metrics.hpp") or path.stem.endswith("_test"):
+            continue
+        source = path.read_text()
+        found = list(FAMILY.finditer(source))
+        calls = len(re.findall(r"\b(?:counter|gauge|histogram)_family\(\s*\"", source))
+        if len(found) != calls:
+            raise ValueError(f"{path}: {len(found)} families understood of {calls}")
+        for match in found:
+            kind, name, meaning, labels = match.groups()
+            # Where the family is kept first, its labels are given further down.
+            labels = labels or (re.search(r"\bfamily\s*\.Add\(\{(.*?)\}\s*\)",
+                                          source[match.end():], re.S) or [None, ""])[1]
+            name = joined(name)
+            known = metrics.get(name)
+            where = path.relative_to(folder).parent.as_posix()
+            metrics[name] = known or Metric(name, kind, tuple(LABEL.findall("{" + labels)), where,
+                                            joined(meaning))
+    return [metrics[name] for name in sorted(metrics)]
+
+
+def metrics_page(metrics):
+    page = METRICS_INTRODUCTION
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        page += (f"| `{metric.name}` | {metric.kind} | {labels} | {metric.folder} | "
+                 f"{metric.meaning} |\n")
+    return page
+
+
 def config_page(quire):
     done = subprocess.run([quire, "config", "reference"], capture_output=True, text=True)
     if done.returncode != 0:
@@ -113,7 +173,8 @@ def config_page(quire):
 
 def pages(quire):
     made = {ERRORS_PAGE: errors_page(read_catalogue((ROOT / CATALOGUE).read_text()),
-                                     used_enumerators(ROOT / "src"))}
+                                     used_enumerators(ROOT / "src")),
+            METRICS_PAGE: metrics_page(read_metrics(ROOT / "src"))}
     if quire:
         made[CONFIG_PAGE] = config_page(quire)
     return made

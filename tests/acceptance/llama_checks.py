@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Quire in front of a running llama-server: the same words, plain and streamed, counted by the
-server itself; then the demo. With --use: what `--use llama` finds by itself."""
+server itself and charged to the micro-credit; then the demo.
+With --use: what `--use llama` finds by itself."""
 
 import argparse
 import json
@@ -13,6 +14,7 @@ from quire_up import Quire, QuireError, config_for
 
 MODEL_THERE, MODEL_HERE = "tiny-random", "writer"
 OUTPUT_TOKENS = 24
+PRICE = {"input": 1_500_000, "output": 6_100_000}  # micro-credits per million tokens
 
 
 def post(url, key, body):
@@ -45,16 +47,34 @@ def ask_streamed(url, key, model):
     return events, chunks, [text for text in deltas if text]
 
 
+def available(quire):
+    request = urllib.request.Request(quire.url + "/api/v1/credits/balance",
+                                     headers={"authorization": f"Bearer {quire.api_key}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["available"]
+
+
+def check_charge(before, quire, own):
+    """The server's own count times the price, rounded up once."""
+    due = own["prompt_tokens"] * PRICE["input"] + own["completion_tokens"] * PRICE["output"]
+    expected, charged = -(-due // 1_000_000), before - available(quire)
+    check(f"the balance is lower by exactly price x usage ({expected})", charged == expected,
+          charged)
+
+
 def check_plain(quire, own_answer, own_text):
+    before = available(quire)
     answer, text = ask_plain(quire.url, quire.api_key, MODEL_HERE)
     check(f"a plain answer, word for word the server's: {text!r}", text == own_text, text)
     check("the name that was asked for", answer["model"] == MODEL_HERE, answer["model"])
     finish_reason = answer["choices"][0]["finish_reason"]
     check("finish_reason length", finish_reason == "length", finish_reason)
     check_usage(answer["usage"], own_answer["usage"])
+    check_charge(before, quire, own_answer["usage"])
 
 
 def check_streamed(quire, own_answer, own_text):
+    before = available(quire)
     events, chunks, deltas = ask_streamed(quire.url, quire.api_key, MODEL_HERE)
     check("a streamed answer, the same words", "".join(deltas) == own_text, "".join(deltas))
     check(f"in pieces ({len(deltas)})", len(deltas) > 1)
@@ -63,6 +83,7 @@ def check_streamed(quire, own_answer, own_text):
     check("one finish_reason, the last", reasons[-1] == "length" and not any(reasons[:-1]), reasons)
     check("one id in all chunks", len({chunk["id"] for chunk in chunks}) == 1)
     check_usage(chunks[-1]["usage"], own_answer["usage"])
+    check_charge(before, quire, own_answer["usage"])
 
 
 def check_usage(usage, own):
@@ -80,8 +101,11 @@ def check_demo(options, *arguments):
     facts = json.loads(run.stdout)
     check(f"its text is the real model's {facts['model']}",
           facts["model"] == MODEL_THERE and facts["simulated"] is False, facts)
-    check(f"{facts['usage']['completion_tokens']} tokens of it: {facts['text'][:40]!r}...",
+    check(f"{facts['usage']['output_tokens']} tokens of it: {facts['text'][:40]!r}...",
           bool(facts["text"].strip()), facts)
+    lines = {line["class"]: line["tokens"] for line in facts["page"]["cost"]["lines"]}
+    counts = {"input": facts["usage"]["input_tokens"], "output": facts["usage"]["output_tokens"]}
+    check("its page has a cost line for each kind of token", lines == counts, facts["page"])
 
 
 def arguments():
@@ -103,6 +127,7 @@ def main():
     own_answer, own_text = ask_plain(options.llama, "none", MODEL_THERE)
     check("the llama-server alone gives text", bool(own_text), own_answer)
     config = config_for({MODEL_HERE: (f"{options.llama}/v1", MODEL_THERE)})
+    config["models"][MODEL_HERE]["price"] = PRICE
     with Quire(options.quire, config) as quire:
         check_plain(quire, own_answer, own_text)
         check_streamed(quire, own_answer, own_text)

@@ -266,6 +266,24 @@ def test_the_page_of_errors_is_what_the_catalogue_says(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_the_page_of_metrics_is_what_a_process_shows() -> None:
+    rows = {cells[0].strip("` "): (cells[1].strip(), set(INLINE.findall(cells[2])))
+            for line in text_of(reference_docs.METRICS_PAGE).splitlines()
+            if line.startswith("| `") and (cells := line.strip("|").split("|"))}
+    with Up() as up:
+        chat = {"model": "sim", "max_tokens": 3, "messages": [{"role": "user", "content": "Hi"}]}
+        assert up.call("POST", "/v1/chat/completions", up.api_key, chat).status == 200
+        text = up.admin("/metrics").text
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    assert len(kinds) > 15
+    for name, kind in kinds.items():
+        assert rows[name][0] == kind, name
+        labels = set()
+        for sample in re.findall(rf"^{name}(?:_bucket|_sum|_count)?{{(.*)}} ", text, re.M):
+            labels |= set(re.findall(r'(\w+)="', sample)) - {"le"}
+        assert labels == rows[name][1], name
+
+
 def test_a_row_that_is_not_understood_is_no_page() -> None:
     source = text_of(reference_docs.CATALOGUE)
     assert len(reference_docs.read_catalogue(source)) > 30
