@@ -9,7 +9,7 @@ declare -A PACKAGES=(
         libre2-dev libhyperscan-dev libicu-dev libnghttp2-dev libjemalloc-dev"
     [test]="libgtest-dev libgmock-dev python3-pytest python3-jinja2 npm curl openssl"
     [lint]="clang-format-14 git python3"
-    [bench]="nginx-light wrk"
+    [bench]="nginx-light wrk valgrind"
 )
 
 # Hyperscan is for amd64 only; Vectorscan is the same library for the others.
@@ -28,7 +28,7 @@ declare -A DEPS_REASON=(
 declare -A COMMAND_OF=(
     [cmake]=cmake [ninja-build]=ninja [ccache]=ccache [mold]=mold [pkg-config]=pkg-config [git]=git
     [npm]=npm [curl]=curl [openssl]=openssl [clang-format-14]=clang-format-14 [nginx-light]=nginx
-    [wrk]=wrk
+    [wrk]=wrk [valgrind]=valgrind
 )
 
 # group_packages GROUP...: their packages, one a line.

@@ -79,7 +79,7 @@ public:
           story_(ctx, call, deps.content, deps.clock),
           delivery_(sink, story_, deps.clock.now(), call, !ctx.idempotency_key.empty()),
           reviewed_(delivery_, review_notes_),
-          meter_(ctx.request_id, call.request(), deps.journal, deps.clock, reviewed_),
+          meter_(ctx, call, deps.journal, deps.clock, reviewed_),
           began_(deps.clock.steady()) {}
 
     awaitable<Result<void>> run();

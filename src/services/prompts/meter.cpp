@@ -8,14 +8,14 @@ constexpr std::int64_t kNoteTokens = 256;
 
 }  // namespace
 
-Meter::Meter(const std::string& request_id, const common::v1::ChatRequest& request,
-             Journal& journal, const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next)
-    : request_id_(request_id),
-      request_(request),
+Meter::Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& journal,
+             const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next)
+    : ctx_(ctx),
+      call_(call),
       journal_(journal),
       clock_(clock),
       next_(next),
-      estimate_(request),
+      estimate_(call.request()),
       noted_at_(clock.steady()) {}
 
 awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
@@ -51,12 +51,15 @@ credits::v1::SettleRequest Meter::settlement(const common::v1::Usage& usage,
                                              std::string_view status,
                                              std::string_view finish_reason) const {
     credits::v1::SettleRequest settle;
-    settle.set_request_id(request_id_);
+    settle.set_request_id(ctx_.request_id);
     *settle.mutable_usage() = usage;
     auto& outcome = *settle.mutable_outcome();
     outcome.set_status(std::string(status));
-    outcome.set_model(request_.model());
+    outcome.set_model(call_.request().model());
     outcome.set_provider(provider_);
+    outcome.set_prompt(call_.prompt());
+    outcome.set_prompt_version(call_.prompt_version());
+    outcome.set_variant(ctx_.variant);
     outcome.set_finish_reason(std::string(finish_reason));
     return settle;
 }

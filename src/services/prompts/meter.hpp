@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "quire/credits/v1/credits.pb.h"
+#include "quire/prompts/v1/prompts.pb.h"
 #include "runtime/rpc/stream.hpp"
 #include "services/prompts/journal.hpp"
 #include "services/prompts/usage_estimate.hpp"
@@ -14,7 +15,7 @@ namespace quire::prompts {
 /// every 2 s or 256 tokens, passes everything on but the end, which is kept until it is paid for.
 class Meter final : public rpc::Sink<common::v1::ChatEvent> {
 public:
-    Meter(const std::string& request_id, const common::v1::ChatRequest& request, Journal& journal,
+    Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& journal,
           const Clock& clock, rpc::Sink<common::v1::ChatEvent>& next);
 
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
@@ -34,8 +35,8 @@ private:
     awaitable<Result<void>> keep_end(const common::v1::ChatEvent& event);
     void note_progress();
 
-    const std::string& request_id_;
-    const common::v1::ChatRequest& request_;
+    const rpc::CallContext& ctx_;
+    const v1::ChatCall& call_;
     Journal& journal_;
     const Clock& clock_;
     rpc::Sink<common::v1::ChatEvent>& next_;

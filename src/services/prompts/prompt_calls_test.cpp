@@ -145,6 +145,8 @@ TEST_F(PromptCallsTest, GeneratesWithTheProductionVersionAndTheFirstModel) {
     EXPECT_EQ(under_.admitted.front().model(), "first");
     ASSERT_EQ(under_.settled.size(), 1);
     EXPECT_EQ(under_.settled.front().outcome().status(), "completed");
+    EXPECT_EQ(under_.settled.front().outcome().prompt(), "post");
+    EXPECT_EQ(under_.settled.front().outcome().prompt_version(), 1);
 }
 
 TEST_F(PromptCallsTest, TheRequestsModelAndLimitComeBeforeTheVersions) {
