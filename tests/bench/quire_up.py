@@ -25,6 +25,8 @@ class QuireError(Exception):
 class Quire:
     """Use as `with Quire(binary, config=...) as quire:`; then url, api_key, pid, ready_seconds."""
 
+    start_seconds_max, stop_seconds_max = START_SECONDS_MAX, STOP_SECONDS_MAX
+
     def __init__(self, binary, config=None, use=None):
         self.folder = Path(tempfile.mkdtemp(prefix="quire-test-"))
         self.log_path = self.folder / "quire.log"
@@ -58,7 +60,7 @@ class Quire:
                     self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
             except OSError as error:
                 raise QuireError(f"cannot run {self.command[0]}: {error.strerror}") from error
-        ready = self._ready_line(started + START_SECONDS_MAX)
+        ready = self._ready_line(started + self.start_seconds_max)
         self.ready_seconds = time.monotonic() - started
         self.url, self.admin_url = ready["url"], ready["admin_url"]
         self.api_key = ready.get("api_key", self.api_key)  # told on the first run only
@@ -91,11 +93,12 @@ class Quire:
             return self.process and self.process.returncode
         self.process.terminate()
         try:
-            return self.process.wait(STOP_SECONDS_MAX)
+            return self.process.wait(self.stop_seconds_max)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise QuireError(f"quire did not stop {STOP_SECONDS_MAX} s after SIGTERM") from None
+            raise QuireError(f"quire did not stop {self.stop_seconds_max} s after "
+                             "SIGTERM") from None
         finally:
             self.process.stdout.close()
 
