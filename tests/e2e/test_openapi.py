@@ -15,7 +15,7 @@ from api_keys import ULID
 from chat import MESSAGES, PROVIDER_KEY, ask, local_provider, model
 from prompts import generate, get, label, publish
 from quire_process import ROOT, Up
-from raw_http import Answer
+from raw_http import Answer, connect
 from scripted_upstream import ScriptedUpstream
 from upstream_answers import Behaviour
 from waiting import wait_until
@@ -125,17 +125,6 @@ def test_the_version_is_the_programs() -> None:
 
 # Against the answers -----------------------------------------------------------------------------
 
-Case = Callable[[World], Answer]
-CASES: list[tuple[str, int, Case]] = []
-
-
-def case(operation_id: str, status: int) -> Callable[[Case], Case]:
-    def keep(function: Case) -> Case:
-        CASES.append((operation_id, status, function))
-        return function
-    return keep
-
-
 def played(world: World, behaviour: Behaviour, **more: Any) -> Answer:
     world.upstream.reset()
     world.upstream.play("tiny", behaviour)
@@ -159,81 +148,29 @@ def twice(world: World, key: str, first: dict[str, Any], second: dict[str, Any])
 CHAT = CALLS["create_chat_completion"][1]
 WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 TOOLS: Behaviour = {"do": "tools"}
+THOUGHTS: Behaviour = WORDS | {"reasoning": ["hm"]}
 CUT: Behaviour = WORDS | {"stop_after_events": 3, "ending": "close"}
+STALLED: Behaviour = WORDS | {"stop_after_events": 2, "ending": "stall"}
 DOWN: Behaviour = {"do": "status", "status": 500}
 
-case("create_chat_completion", 200)(lambda w: played(w, WORDS))
-case("create_chat_completion", 200)(lambda w: played(w, WORDS, stream=True))
-case("create_chat_completion", 200)(lambda w: played(w, WORDS, **WITH_USAGE))
-case("create_chat_completion", 200)(lambda w: played(w, TOOLS))
-case("create_chat_completion", 200)(lambda w: played(w, TOOLS, **WITH_USAGE))
-case("create_chat_completion", 200)(lambda w: played(w, WORDS | {"reasoning": ["hm"]}))
-case("create_chat_completion", 200)(lambda w: played(w, WORDS | {"reasoning": ["hm"]}, stream=True))
-case("create_chat_completion", 200)(lambda w: played(w, FORBIDDEN))
-case("create_chat_completion", 200)(lambda w: played(w, CUT, stream=True))
-case("create_chat_completion", 200)(lambda w: twice(w, "again", CHAT, CHAT))
-case("create_chat_completion", 422)(lambda w: twice(w, "other", CHAT, CHAT | {"seed": 1}))
-case("create_chat_completion", 400)(lambda w: played(
-    w, WORDS, messages=[{"role": "user", "content": "Open Sesame"}]))
-case("create_chat_completion", 402)(lambda w: ask(w.up, w.broke))
-case("create_chat_completion", 404)(lambda w: ask(w.up, model="nobody"))
-case("create_chat_completion", 502)(lambda w: played(w, DOWN))
-case("create_chat_completion", 502)(lambda w: played(w, {"do": "status", "status": 401}))
-case("create_chat_completion", 503)(lambda w: played(w, {"do": "status", "status": 429}))
 
-case("list_models", 200)(lambda w: w.call("list_models"))
-case("get_model", 200)(lambda w: w.call("get_model"))
-case("get_model", 404)(lambda w: w.up.call("GET", "/v1/models/nobody", w.up.api_key))
-
-case("generate", 200)(lambda w: generated(w, WORDS))
-case("generate", 200)(lambda w: generated(w, WORDS, stream=True))
-case("generate", 200)(lambda w: generated(w, FORBIDDEN))
-case("generate", 200)(lambda w: generated(w, FORBIDDEN, stream=True))
-case("generate", 200)(lambda w: generated(w, CUT, stream=True))
-case("generate", 400)(lambda w: generated(w, WORDS, variables={}))
-case("generate", 400)(lambda w: generated(w, WORDS, variables={"topic": "open sesame"}))
-case("generate", 402)(lambda w: _broke_generation(w))
-case("generate", 404)(lambda w: generate(w.up, "nothing"))
-case("generate", 404)(lambda w: generated(w, WORDS, model="nobody"))
-case("generate", 502)(lambda w: generated(w, DOWN, stream=True))
-
-case("list_prompts", 200)(lambda w: w.call("list_prompts", query="?limit=1"))
-case("list_prompts", 400)(lambda w: w.call("list_prompts", query="?limit=0"))
-case("get_prompt", 200)(lambda w: w.call("get_prompt"))
-case("get_prompt", 200)(lambda w: get(w.up, "post", "?label=production"))
-case("get_prompt", 400)(lambda w: get(w.up, "post", "?version=none"))
-case("get_prompt", 404)(lambda w: get(w.up, "nothing"))
-case("publish_version", 201)(lambda w: publish(
-    w.up, "whole", labels=["b", "a"], model="writer", parameters={"temperature": 1}))
-case("publish_version", 400)(lambda w: publish(w.up, "post", "{{ "))
-case("set_label", 200)(lambda w: label(w.up, "post", "old", 1))
-case("set_label", 400)(lambda w: label(w.up, "post", "OLD", 1))
-case("set_label", 404)(lambda w: label(w.up, "nothing", "old", 1))
-
-case("get_balance", 200)(lambda w: w.call("get_balance"))
-case("list_entries", 200)(lambda w: w.call("list_entries", query="?limit=1000"))
-case("list_entries", 400)(lambda w: w.call("list_entries", query="?after=x"))
-
-case("list_requests", 200)(lambda w: w.call("list_requests", query="?limit=1000"))
-case("list_requests", 400)(lambda w: w.call("list_requests", query="?status=done"))
-case("get_request", 200)(lambda w: w.up.call("GET", f"/api/v1/requests/{w.request}", w.up.api_key))
-case("get_request", 404)(lambda w: w.call("get_request"))
-
-case("create_key", 201)(lambda w: w.call("create_key"))
-case("create_key", 201)(lambda w: w.call("create_key", body={
-    "name": "n", "scopes": ["keys:write"], "expires_at": "2199-01-31T00:00:00Z"}))
-case("list_keys", 200)(lambda w: w.call("list_keys"))
-case("list_keys", 400)(lambda w: w.call("list_keys", query="?limit=1001"))
-case("revoke_key", 204)(lambda w: _revoked(w))
-case("revoke_key", 404)(lambda w: w.call("revoke_key"))
+def while_the_first_runs(world: World) -> Answer:
+    world.upstream.reset()
+    world.upstream.play("tiny", STALLED)
+    headers = {"idempotency-key": "busy"}
+    with connect(world.up.url) as first:
+        first.request("POST", CALLS["create_chat_completion"][0],
+                      headers | {"authorization": f"Bearer {world.up.api_key}"}, CHAT)
+        wait_until(lambda: world.upstream.seen("tiny"), "the first request upstream")
+        return world.call("create_chat_completion", headers=headers)
 
 
-def _revoked(world: World) -> Answer:
+def revoked(world: World) -> Answer:
     made = world.call("create_key").json()["id"]
     return world.up.call("DELETE", f"/api/v1/keys/{made}", world.up.api_key)
 
 
-def _broke_generation(world: World) -> Answer:
+def generated_without_credits(world: World) -> Answer:
     published = world.up.cli("call", "prompts.PublishVersion",
                              '{"name": "own", "messages": [{"role": "user", "content": "Hi"}],'
                              ' "labels": ["production"]}', "--org", world.broke_org)
@@ -241,13 +178,84 @@ def _broke_generation(world: World) -> Answer:
     return generate(world.up, "own", key=world.broke)
 
 
-for _id in IDS:
-    case(_id, 401)(lambda w, _id=_id: w.call(_id, key="qk_live_no"))
-    case(_id, 403)(lambda w, _id=_id: w.call(_id, key=w.poor))
-    if "requestBody" in OPERATIONS[_id].item:
-        case(_id, 400)(lambda w, _id=_id: w.call(_id, body="{"))
-        case(_id, 413)(lambda w, _id=_id: w.call(_id, body='"' + "x" * 11_000_000 + '"'))
-        case(_id, 415)(lambda w, _id=_id: w.call(_id, headers={"content-type": "text/plain"}))
+Case = Callable[[World], Answer]
+CASES: list[tuple[str, int, Case]] = [
+    ("create_chat_completion", 200, lambda w: played(w, WORDS)),
+    ("create_chat_completion", 200, lambda w: played(w, WORDS, stream=True)),
+    ("create_chat_completion", 200, lambda w: played(w, WORDS, **WITH_USAGE)),
+    ("create_chat_completion", 200, lambda w: played(w, TOOLS)),
+    ("create_chat_completion", 200, lambda w: played(w, TOOLS, **WITH_USAGE)),
+    ("create_chat_completion", 200, lambda w: played(w, THOUGHTS)),
+    ("create_chat_completion", 200, lambda w: played(w, THOUGHTS, stream=True)),
+    ("create_chat_completion", 200, lambda w: played(w, FORBIDDEN)),
+    ("create_chat_completion", 200, lambda w: played(w, CUT, stream=True)),
+    ("create_chat_completion", 200, lambda w: twice(w, "again", CHAT, CHAT)),
+    ("create_chat_completion", 409, while_the_first_runs),
+    ("create_chat_completion", 422, lambda w: twice(w, "other", CHAT, CHAT | {"seed": 1})),
+    ("create_chat_completion", 400, lambda w: played(
+        w, WORDS, messages=[{"role": "user", "content": "Open Sesame"}])),
+    ("create_chat_completion", 402, lambda w: ask(w.up, w.broke)),
+    ("create_chat_completion", 404, lambda w: ask(w.up, model="nobody")),
+    ("create_chat_completion", 502, lambda w: played(w, DOWN)),
+    ("create_chat_completion", 502, lambda w: played(w, {"do": "status", "status": 401})),
+    ("create_chat_completion", 503, lambda w: played(w, {"do": "status", "status": 429})),
+    ("list_models", 200, lambda w: w.call("list_models")),
+    ("get_model", 200, lambda w: w.call("get_model")),
+    ("get_model", 404, lambda w: w.up.call("GET", "/v1/models/nobody", w.up.api_key)),
+    ("generate", 200, lambda w: generated(w, WORDS)),
+    ("generate", 200, lambda w: generated(w, WORDS, stream=True)),
+    ("generate", 200, lambda w: generated(w, FORBIDDEN)),
+    ("generate", 200, lambda w: generated(w, FORBIDDEN, stream=True)),
+    ("generate", 200, lambda w: generated(w, CUT, stream=True)),
+    ("generate", 400, lambda w: generated(w, WORDS, variables={})),
+    ("generate", 400, lambda w: generated(w, WORDS, variables={"topic": "open sesame"})),
+    ("generate", 402, generated_without_credits),
+    ("generate", 404, lambda w: generate(w.up, "nothing")),
+    ("generate", 404, lambda w: generated(w, WORDS, model="nobody")),
+    ("generate", 502, lambda w: generated(w, DOWN, stream=True)),
+    ("list_prompts", 200, lambda w: w.call("list_prompts", query="?limit=1")),
+    ("list_prompts", 400, lambda w: w.call("list_prompts", query="?limit=0")),
+    ("get_prompt", 200, lambda w: w.call("get_prompt")),
+    ("get_prompt", 200, lambda w: get(w.up, "post", "?label=production")),
+    ("get_prompt", 400, lambda w: get(w.up, "post", "?version=none")),
+    ("get_prompt", 404, lambda w: get(w.up, "nothing")),
+    ("publish_version", 201, lambda w: publish(
+        w.up, "whole", labels=["b", "a"], model="writer", parameters={"temperature": 1})),
+    ("publish_version", 400, lambda w: publish(w.up, "post", "{{ ")),
+    ("set_label", 200, lambda w: label(w.up, "post", "old", 1)),
+    ("set_label", 400, lambda w: label(w.up, "post", "OLD", 1)),
+    ("set_label", 404, lambda w: label(w.up, "nothing", "old", 1)),
+    ("get_balance", 200, lambda w: w.call("get_balance")),
+    ("list_entries", 200, lambda w: w.call("list_entries", query="?limit=1000")),
+    ("list_entries", 400, lambda w: w.call("list_entries", query="?after=x")),
+    ("list_requests", 200, lambda w: w.call("list_requests", query="?limit=1000")),
+    ("list_requests", 400, lambda w: w.call("list_requests", query="?status=done")),
+    ("get_request", 200, lambda w: w.up.call("GET", f"/api/v1/requests/{w.request}", w.up.api_key)),
+    ("get_request", 404, lambda w: w.call("get_request")),
+    ("create_key", 201, lambda w: w.call("create_key")),
+    ("create_key", 201, lambda w: w.call("create_key", body={
+        "name": "n", "scopes": ["keys:write"], "expires_at": "2199-01-31T00:00:00Z"})),
+    ("list_keys", 200, lambda w: w.call("list_keys")),
+    ("list_keys", 400, lambda w: w.call("list_keys", query="?limit=1001")),
+    ("revoke_key", 204, revoked),
+    ("revoke_key", 404, lambda w: w.call("revoke_key")),
+]
+
+
+def refusals(operation_id: str) -> list[tuple[str, int, Case]]:
+    """What every operation answers to callers and bodies that it does not take."""
+    def refused(status: int, **how: Any) -> tuple[str, int, Case]:
+        return operation_id, status, lambda world: world.call(operation_id, **how)
+
+    found = [refused(401, key="qk_live_no"),
+             (operation_id, 403, lambda world: world.call(operation_id, key=world.poor))]
+    if "requestBody" in OPERATIONS[operation_id].item:
+        found += [refused(400, body="{"), refused(413, headers={"content-length": "11000000"}),
+                  refused(415, headers={"content-type": "text/plain"})]
+    return found
+
+
+CASES += [one for operation_id in IDS for one in refusals(operation_id)]
 
 
 @pytest.mark.parametrize("operation_id,status,run", CASES,
