@@ -9,6 +9,8 @@
 #include "quire/inference/v1/inference_rpc.hpp"
 #include "quire/prompts/v1/prompts_fake.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
+#include "quire/review/v1/review_fake.hpp"
+#include "quire/review/v1/review_rpc.hpp"
 #include "services/auth/auth_service.hpp"
 #include "services/gateway/gateway_routes.hpp"
 
@@ -30,6 +32,7 @@ protected:
         registry_.add(credits::credits_methods(credits_));
         registry_.add(inference::inference_methods(inference_));
         registry_.add(prompts::prompts_methods(prompts_));
+        registry_.add(review::review_methods(review_));
     }
 
     analytics::FakeAnalytics analytics_;
@@ -37,6 +40,7 @@ protected:
     credits::FakeCredits credits_;
     inference::FakeInference inference_;
     prompts::FakePrompts prompts_;
+    review::FakeReview review_;
     rpc::MethodRegistry registry_;
 };
 
@@ -70,6 +74,8 @@ const std::map<std::string, std::pair<Access, std::string>> kExpected{
     {"prompts.GetPrompt", {Access::kScope, "prompts:read"}},
     {"prompts.ListModels", {Access::kScope, "inference"}},
     {"prompts.ReadOutbox", {Access::kInternal, ""}},
+    {"review.ReviewInput", {Access::kInternal, ""}},
+    {"review.ReviewOutput", {Access::kInternal, ""}},
 };
 
 TEST_F(AccessTest, EveryMethodHasTheAccessOfTheTable) {

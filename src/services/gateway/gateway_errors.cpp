@@ -41,7 +41,8 @@ std::string openai_error(const Error& error, std::string_view trace_id) {
 std::string error_event(const Error& error, std::string_view path, std::string_view request_id,
                         std::string_view trace_id) {
     if (path.starts_with("/api/")) {
-        return fmt::format("event: error\ndata: {}\n\n", http::problem(error, request_id).body);
+        const std::string body = http::problem(error, request_id, trace_id).body;
+        return fmt::format("event: error\ndata: {}\n\n", body);
     }
     return fmt::format("data: {}\n\n", openai_error(error, trace_id));
 }
