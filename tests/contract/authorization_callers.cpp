@@ -20,7 +20,7 @@ using rpc::Principal;
 
 const std::string kCanary = "a canary of the first organization";
 constexpr std::size_t kUlidLength = 26;
-constexpr std::int64_t kSoonMicros = 50'000;
+constexpr std::int64_t kSoonMicros = 500'000;
 
 json::value to_json(const Node& node) {
     if (node.kind == Node::Kind::kMap) {
