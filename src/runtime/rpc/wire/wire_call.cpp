@@ -1,5 +1,6 @@
 #include "runtime/rpc/wire/wire_call.hpp"
 
+#include "runtime/config/suggestion.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/rpc/wire/wire_format.hpp"
@@ -8,6 +9,12 @@
 #include <fmt/format.h>
 
 namespace quire::rpc {
+namespace {
+
+/// Looking for the likeliest name costs the product of the lengths; no method's path is that long.
+constexpr std::size_t kPathBytesCompared = 200;
+
+}  // namespace
 
 WireCall::WireCall(asio::io_context& loop, std::shared_ptr<Http2Stream> stream,
                    const WireCallDeps& deps, bool is_from_owner)
@@ -31,12 +38,17 @@ awaitable<void> WireCall::run() {
             "this is a gRPC service: POST with content-type application/grpc"));
         co_return;
     }
+    const std::string_view encoding = find_header(stream_->headers(), "grpc-encoding");
+    if (!encoding.empty() && encoding != "identity") {
+        HeaderList trailers =
+            unimplemented_trailers("compressed messages are not taken; send identity");
+        trailers.emplace_back("grpc-accept-encoding", "identity");
+        stream_->end_with(std::move(trailers));
+        co_return;
+    }
     const auto found = deps_.methods.find(std::string(find_header(stream_->headers(), ":path")));
     if (found == deps_.methods.end()) {
-        const std::string path(find_header(stream_->headers(), ":path"));
-        stream_->end_with(unimplemented_trailers(fmt::format(
-            "there is no method '{}' in this process; did you mean '{}'?", path,
-            deps_.registry.closest(path.substr(std::min<std::size_t>(1, path.size()))))));
+        stream_->end_with(unimplemented_trailers(no_such_method()));
         co_return;
     }
     method_ = found->second;
@@ -54,6 +66,15 @@ awaitable<void> WireCall::run() {
         ended = Error(ErrorCode::kDeadlineExceeded, "the call's deadline passed");
     }
     stream_->end_with(to_trailers(ended));
+}
+
+std::string WireCall::no_such_method() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, method] : deps_.methods) paths.push_back(path);
+    const std::string_view path =
+        find_header(stream_->headers(), ":path").substr(0, kPathBytesCompared);
+    return fmt::format("there is no method '{}' in this process; did you mean '{}'?", path,
+                       config::closest_name(path, paths));
 }
 
 bool WireCall::is_grpc() const {

@@ -19,7 +19,6 @@ using WireMethods = std::unordered_map<std::string, const Method*>;
 
 /// What every call of a server shares.
 struct WireCallDeps {
-    const MethodRegistry& registry;
     const WireMethods& methods;
     const Clock& clock;
     Rng& rng;
@@ -44,6 +43,7 @@ private:
     awaitable<Result<void>> serve();
     Result<void> check_caller(const Method& method, const Principal& principal) const;
     bool is_grpc() const;
+    std::string no_such_method() const;
 
     asio::io_context& loop_;
     std::shared_ptr<Http2Stream> stream_;
