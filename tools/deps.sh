@@ -7,7 +7,8 @@ declare -A PACKAGES=(
         libboost1.81-dev libssl-dev libprotobuf-dev protobuf-compiler libprotoc-dev libsqlite3-dev
         zlib1g-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev
         libre2-dev libhyperscan-dev libicu-dev libnghttp2-dev"
-    [test]="libgtest-dev libgmock-dev python3-pytest python3-jinja2 npm curl openssl"
+    [test]="libgtest-dev libgmock-dev python3-pytest python3-jinja2 npm curl openssl
+        libgrpc++-dev protobuf-compiler-grpc python3-grpcio python3-protobuf"
     [lint]="clang-format-14 git python3"
     [bench]="nginx-light wrk"
 )

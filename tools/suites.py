@@ -292,6 +292,7 @@ def run_quick(runner):
         return
     runner.run(gtest("unit", "release", "unit_tests"))
     runner.run(gtest("contract", "release", "contract_tests"))
+    runner.run(gtest("interop", "release", "interop_tests"))
     runner.run(gtest("sim parts", "release", "sim_tests"))
     runner.run(sim(SIM_SEEDS_QUICK))
     runner.run(templates("release"))
@@ -305,6 +306,7 @@ def run_more(runner):
     if runner.build("dev"):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
+        runner.run(gtest("interop", "dev", "interop_tests"))
         runner.run(gtest("sim parts", "dev", "sim_tests"))
         runner.run(templates("dev"))
         runner.run(end_to_end("dev"))
