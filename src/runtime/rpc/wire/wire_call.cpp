@@ -46,7 +46,7 @@ awaitable<void> WireCall::run() {
         stream_->end_with(std::move(trailers));
         co_return;
     }
-    const auto found = deps_.methods.find(std::string(find_header(stream_->headers(), ":path")));
+    const auto found = deps_.methods.find(find_header(stream_->headers(), ":path"));
     if (found == deps_.methods.end()) {
         stream_->end_with(unimplemented_trailers(no_such_method()));
         co_return;
@@ -85,6 +85,7 @@ bool WireCall::is_grpc() const {
 awaitable<Result<void>> WireCall::serve() {
     const auto ctx = to_context(stream_->headers(), deps_.clock, deps_.rng);
     if (!ctx) co_return ctx.error();
+    stream_->drop_headers();
     const auto allowed = check_caller(*method_, ctx->principal);
     if (!allowed) co_return allowed.error();
     if (ctx->deadline != SteadyTime::max()) deadline_.expire_at(ctx->deadline);

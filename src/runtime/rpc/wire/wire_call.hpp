@@ -14,8 +14,15 @@
 
 namespace quire::rpc {
 
+struct PathHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view path) const {
+        return std::hash<std::string_view>()(path);
+    }
+};
+
 /// The methods of a server by path.
-using WireMethods = std::unordered_map<std::string, const Method*>;
+using WireMethods = std::unordered_map<std::string, const Method*, PathHash, std::equal_to<>>;
 
 /// What every call of a server shares.
 struct WireCallDeps {

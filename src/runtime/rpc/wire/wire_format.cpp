@@ -16,6 +16,7 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+constexpr std::size_t kHeaders = 12;  ///< of a call that carries everything
 constexpr std::string_view kDomain = "quire";
 constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr std::string_view kRetryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
@@ -145,9 +146,14 @@ void add_detail(wire::v1::Status& status, std::string_view type,
 
 HeaderList to_headers(const CallContext& ctx, std::string_view path, std::string_view authority,
                       SteadyTime now) {
-    HeaderList headers{{":method", "POST"},          {":scheme", "http"},
-                       {":path", std::string(path)}, {":authority", std::string(authority)},
-                       {"te", "trailers"},           {"content-type", "application/grpc+proto"}};
+    HeaderList headers;
+    headers.reserve(kHeaders);
+    headers.emplace_back(":method", "POST");
+    headers.emplace_back(":scheme", "http");
+    headers.emplace_back(":path", path);
+    headers.emplace_back(":authority", authority);
+    headers.emplace_back("te", "trailers");
+    headers.emplace_back("content-type", "application/grpc+proto");
     if (ctx.deadline != SteadyTime::max()) {
         headers.emplace_back("grpc-timeout", to_grpc_timeout(ctx.deadline - now));
     }
@@ -276,7 +282,9 @@ std::string base64_encode(std::string_view bytes) {
 std::optional<std::string> base64_decode(std::string_view text) {
     while (text.ends_with('=')) text.remove_suffix(1);
     if (text.size() % 4 == 1) return std::nullopt;
-    std::string padded(text);
+    std::string padded;
+    padded.reserve((text.size() + 3) / 4 * 4);
+    padded = text;
     while (padded.size() % 4 != 0) padded += '=';
     std::string out(padded.size() / 4 * 3 + 1, '\0');
     const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
