@@ -9,6 +9,7 @@
 #include "runtime/task_group.hpp"
 #include "runtime/wakeup.hpp"
 #include "tests/bench/both_ends.hpp"
+#include "tests/support/resident.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -327,8 +328,8 @@ awaitable<void> open_many(const Load& load) {
     const std::string server = std::to_string(load.server);
     runtime::TaskGroup tasks;
     std::deque<runtime::Wakeup> enough;
-    const double own_before = bench::resident_kib("self");
-    const double server_before = bench::resident_kib(server);
+    const double own_before = test::resident_kib("self");
+    const double server_before = test::resident_kib(server);
     runtime::Wakeup opened(executor);
     for (int i = 0; i < kOpenStreams; ++i) {
         enough.emplace_back(executor);
@@ -337,8 +338,8 @@ awaitable<void> open_many(const Load& load) {
         ignore(waited, "nobody cancels");
     }
     fmt::print("{{\"what\":\"open\",\"client_kib\":{:.3f},\"server_kib\":{:.3f}}}\n",
-               (bench::resident_kib("self") - own_before) / kOpenStreams,
-               (bench::resident_kib(server) - server_before) / kOpenStreams);
+               (test::resident_kib("self") - own_before) / kOpenStreams,
+               (test::resident_kib(server) - server_before) / kOpenStreams);
     for (runtime::Wakeup& each : enough) each.notify();
     co_await tasks.join();
 }

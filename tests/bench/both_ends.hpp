@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,16 +36,6 @@ private:
     double own_ = 0;
     double server_ = 0;
 };
-
-/// Resident memory of a process in KiB.
-inline double resident_kib(const std::string& process) {
-    std::ifstream status("/proc/" + process + "/status");
-    std::string line;
-    while (std::getline(status, line)) {
-        if (line.starts_with("VmRSS:")) return std::atof(line.c_str() + 6);
-    }
-    return 0;
-}
 
 inline double percentile(std::vector<double> values, double share) {
     if (values.empty()) return 0;
