@@ -8,7 +8,8 @@ declare -A PACKAGES=(
         zlib1g-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev
         libre2-dev libhyperscan-dev libicu-dev libnghttp2-dev libjemalloc-dev"
     [test]="libgtest-dev libgmock-dev python3-pytest python3-jinja2 python3-yaml python3-jsonschema
-        npm curl openssl"
+        npm curl openssl
+        libgrpc++-dev protobuf-compiler-grpc python3-grpcio python3-protobuf"
     [lint]="clang-format-14 git python3"
     [bench]="nginx-light wrk valgrind"
 )

@@ -253,6 +253,16 @@ def templates(preset):
     return Suite(f"templates ({preset})", command, count_pytest, environment)
 
 
+def interop(preset):
+    """gRPC's library for Python against a process that serves the wire."""
+    environment = {"QUIRE_WIRE_HOST": str(ROOT / f"build/{preset}/wire_host")}
+    if preset != "release":
+        environment |= SANITIZERS
+    command = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "-q",
+               "tests/interop"]
+    return Suite(f"grpc python ({preset})", command, count_pytest, environment)
+
+
 def tools():
     return Suite("tools", [PYTHON, "-m", "unittest", "discover", "-s", "tools", "-p", "*_test.py"],
                  count_unittest)
@@ -292,6 +302,8 @@ def run_quick(runner):
         return
     runner.run(gtest("unit", "release", "unit_tests"))
     runner.run(gtest("contract", "release", "contract_tests"))
+    runner.run(gtest("interop", "release", "interop_tests"))
+    runner.run(interop("release"))
     runner.run(gtest("sim parts", "release", "sim_tests"))
     runner.run(sim(SIM_SEEDS_QUICK))
     runner.run(templates("release"))
@@ -305,6 +317,8 @@ def run_more(runner):
     if runner.build("dev"):
         runner.run(gtest("unit", "dev", "unit_tests"))
         runner.run(gtest("contract", "dev", "contract_tests"))
+        runner.run(gtest("interop", "dev", "interop_tests"))
+        runner.run(interop("dev"))
         runner.run(gtest("sim parts", "dev", "sim_tests"))
         runner.run(templates("dev"))
         runner.run(end_to_end("dev"))

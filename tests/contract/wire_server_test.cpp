@@ -2,6 +2,7 @@
 #include "quire/conformance/v1/conformance_rpc.hpp"
 #include "tests/contract/conformance_suite.hpp"
 #include "tests/support/raw_http2.hpp"
+#include "tests/support/resident.hpp"
 #include "tests/support/wired.hpp"
 
 namespace quire::test {
@@ -141,6 +142,47 @@ TEST_F(WireServerTest, AHeaderListOverTheLimitEndsTheCallOnly) {
     EXPECT_TRUE(peer.receives(reset, kInTime));
     peer.send(RawHttp2::frame(kPing, 0, 0, "12345678"));
     EXPECT_TRUE(peer.receives(RawHttp2::frame(kPing, 1, 0, "12345678"), kInTime));
+    expect_still_serving();
+}
+
+/// An entry of the table of headers, and a byte for each time that it comes again.
+std::string references_to_one_entry(std::size_t value_bytes, std::size_t times) {
+    const std::size_t rest = value_bytes - 127;
+    std::string block = RawHttp2::block(RawHttp2::call(kEcho));
+    block += std::string("\x40\x01x\x7F", 4);
+    block += static_cast<char>(0x80 | (rest & 0x7F));
+    block += static_cast<char>(rest >> 7);
+    block += std::string(value_bytes, 'x');
+    return block + std::string(times, '\xBE');
+}
+
+TEST_F(WireServerTest, ReferencesToOneLargeHeaderAreRefusedWithoutTakingTheirMemory) {
+    constexpr std::size_t kCalls = 50;
+    serve();
+    RawHttp2 peer = raw_peer();
+    peer.greet();
+    const std::string bomb = references_to_one_entry(4000, 12'000);  // 48 MB each, if it were kept
+    const double before = resident_kib("self");
+    for (std::uint32_t i = 0; i < kCalls; ++i) {
+        peer.send(RawHttp2::frame(1, 4, 1 + 2 * i, bomb));
+    }
+
+    const std::string last_reset = RawHttp2::frame(3, 0, 1 + 2 * (kCalls - 1), "").substr(3);
+    EXPECT_TRUE(peer.receives(last_reset, kInTime));
+    EXPECT_LT(resident_kib("self") - before, 64 * 1024);
+    EXPECT_EQ(wired_->server->running_calls(), 0U);
+    expect_still_serving();
+}
+
+TEST_F(WireServerTest, AFloodOfContinuationsEndsTheConnection) {
+    serve();
+    RawHttp2 peer = raw_peer();
+    peer.greet();
+    std::string flood = RawHttp2::frame(1, 0, 1, RawHttp2::block(RawHttp2::call(kEcho)));
+    for (int i = 0; i < 1000; ++i) flood += RawHttp2::frame(9, 0, 1, "");
+    peer.send(flood);
+
+    EXPECT_TRUE(peer.ends_within(kInTime));
     expect_still_serving();
 }
 

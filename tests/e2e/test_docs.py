@@ -322,11 +322,3 @@ def test_every_field_that_is_said_to_be_read_is_read() -> None:
     for field in (field for row in rows for field in INLINE.findall(row)):
         name = re.split(r"[.\[]", field.replace("[]", ""))[-1]
         assert f'"{name}"' in readers, field
-
-
-def test_every_metric_that_is_named_is_kept() -> None:
-    names = set(re.findall(r"`(quire_[a-z_]+)`", text_of("docs/architecture.md")))
-    sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.cpp"))
-    assert len(names) > 5
-    for name in names:
-        assert f'"{name}"' in sources, name

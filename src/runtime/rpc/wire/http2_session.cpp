@@ -15,6 +15,9 @@ using boost::system::error_code;
 
 constexpr std::size_t kGatherBytes = 64 * 1024;
 constexpr std::int32_t kConnectionWindow = 4 * 1024 * 1024;
+/// What our own calls send, and their answers; others' lists grow as they come.
+constexpr std::size_t kCallHeaders = 12;
+constexpr std::size_t kAnswerHeaders = 3;
 
 nghttp2_nv to_nv(const std::pair<std::string, std::string>& header) {
     const auto bytes = [](const std::string& text) {
@@ -73,6 +76,10 @@ struct Http2Session::Callbacks {
         to->header_bytes_ += name_size + value_size + 32;
         if (to->header_bytes_ > self(user).limits_.header_list_bytes_max) {
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets this stream only
+        }
+        if (to->headers_.empty()) {
+            const bool is_call = self(user).role_ == Http2Role::kServer;
+            to->headers_.reserve(is_call ? kCallHeaders : kAnswerHeaders);
         }
         to->headers_.emplace_back(std::string(reinterpret_cast<const char*>(name), name_size),
                                   std::string(reinterpret_cast<const char*>(value), value_size));
@@ -192,6 +199,7 @@ nghttp2_session* Http2Session::Callbacks::make(Http2Session& session) {
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_settings(option, 32);
+    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
     nghttp2_option_set_stream_reset_rate_limit(option, session.limits_.resets_burst,
                                                session.limits_.resets_per_second);

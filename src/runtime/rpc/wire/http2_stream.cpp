@@ -12,7 +12,8 @@ namespace {
 /// A message on gRPC's wire: a flag (1 = compressed), its length big-endian, its bytes.
 constexpr std::size_t kPrefixBytes = 5;
 constexpr std::size_t kUnsentBytesMax = 16 * 1024;
-constexpr std::uint32_t kRefused = 7;  // REFUSED_STREAM
+constexpr std::size_t kMessagesKept = 8;  ///< places that an idle stream keeps for the next ones
+constexpr std::uint32_t kRefused = 7;     // REFUSED_STREAM
 
 std::uint32_t length_at(const char* prefix) {
     std::uint32_t length = 0;
@@ -27,22 +28,31 @@ Error over_error(std::string_view why) {
 }  // namespace
 
 awaitable<Result<bool>> Http2Stream::read(std::string& bytes) {
-    while (messages_.empty() && !fault_ && !is_peer_ended_) {
+    while (!has_messages() && !fault_ && !is_peer_ended_) {
         const auto waited = co_await readable_.wait();
         if (!waited) co_return waited.error();
     }
-    if (messages_.empty()) {
+    if (!has_messages()) {
         if (fault_) co_return *fault_;
         co_return false;
     }
-    bytes = std::move(messages_.front());
-    messages_.pop_front();
-    if (messages_.empty() && withheld_ > 0) {
+    bytes = next_message();
+    if (!has_messages() && withheld_ > 0) {
         const auto session = session_.lock();
         if (session && !is_closed_) session->give_credit(*this, withheld_);
         withheld_ = 0;
     }
     co_return true;
+}
+
+std::string Http2Stream::next_message() {
+    std::string message = std::move(messages_[messages_begin_++]);
+    if (!has_messages()) {
+        messages_.clear();
+        messages_begin_ = 0;
+        if (messages_.capacity() > kMessagesKept) messages_.shrink_to_fit();
+    }
+    return message;
 }
 
 awaitable<Result<void>> Http2Stream::write(const google::protobuf::MessageLite& message) {
@@ -97,10 +107,15 @@ void Http2Stream::on_data(std::string_view bytes) {
     const auto session = session_.lock();
     // After a fault nobody reads on: what comes is dropped, and gets no credit.
     if (fault_) return;
-    in_.append(bytes);
-    parse_messages();
+    if (in_.empty()) {
+        in_ = bytes.substr(take_messages(bytes));
+    } else {
+        in_.append(bytes);
+        in_.erase(0, take_messages(in_));
+        if (in_.empty() && in_.capacity() > kUnsentBytesMax) in_.shrink_to_fit();
+    }
     if (fault_) return;
-    if (messages_.empty()) {
+    if (!has_messages()) {
         // Part of a message: without credit for it, one above the window would never be whole.
         session->give_credit(*this, bytes.size());
     } else {
@@ -109,31 +124,26 @@ void Http2Stream::on_data(std::string_view bytes) {
     }
 }
 
-void Http2Stream::parse_messages() {
+std::size_t Http2Stream::take_messages(std::string_view bytes) {
     std::size_t begin = 0;
-    while (in_.size() - begin >= kPrefixBytes) {
-        const char* prefix = in_.data() + begin;
+    while (bytes.size() - begin >= kPrefixBytes) {
+        const char* prefix = bytes.data() + begin;
         if (*prefix != 0) {
             fail({ErrorCode::kInvalidValue, "compressed messages are not taken; send identity"});
-            return;
+            break;
         }
         const std::size_t length = length_at(prefix);
         if (length > message_bytes_max_) {
             fail(Error(ErrorCode::kRequestTooLarge,
                        fmt::format("a message of {} bytes is over the limit of {} between services",
                                    length, message_bytes_max_)));
-            return;
+            break;
         }
-        if (in_.size() - begin - kPrefixBytes < length) break;
-        messages_.emplace_back(in_, begin + kPrefixBytes, length);
+        if (bytes.size() - begin - kPrefixBytes < length) break;
+        messages_.emplace_back(bytes.substr(begin + kPrefixBytes, length));
         begin += kPrefixBytes + length;
     }
-    if (begin == in_.size()) {
-        in_.clear();
-        if (in_.capacity() > kUnsentBytesMax) in_.shrink_to_fit();
-    } else {
-        in_.erase(0, begin);
-    }
+    return begin;
 }
 
 void Http2Stream::on_peer_end() {

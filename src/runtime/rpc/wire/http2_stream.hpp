@@ -7,7 +7,6 @@
 #include <google/protobuf/message_lite.h>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +40,8 @@ public:
 
     /// Headers and, once the peer has ended, trailers.
     const HeaderList& headers() const { return headers_; }
+    /// A server that has read them gives their memory back; open calls are many.
+    void drop_headers() { headers_ = {}; }
     bool is_peer_ended() const { return is_peer_ended_; }
     /// A client's call that its server certainly has not looked at.
     bool was_refused() const { return was_refused_; }
@@ -69,7 +70,10 @@ private:
     // What the session asks: up to `size` bytes of what is unsent.
     std::size_t take_unsent(char* to, std::size_t size);
     std::size_t unsent() const { return out_.size() - out_begin_; }
-    void parse_messages();
+    bool has_messages() const { return messages_begin_ < messages_.size(); }
+    std::string next_message();
+    /// Takes the whole messages that `bytes` begins with; gives how many bytes they were.
+    std::size_t take_messages(std::string_view bytes);
     void fail(Error error);
 
     std::weak_ptr<Http2Session> session_;
@@ -80,9 +84,10 @@ private:
     runtime::Wakeup writable_;
     std::size_t message_bytes_max_;
 
-    std::string in_;  ///< begins with an unfinished message
-    std::deque<std::string> messages_;
-    std::size_t withheld_ = 0;  ///< bytes that the peer gets credit for once `messages_` is empty
+    std::string in_;                     ///< begins with an unfinished message
+    std::vector<std::string> messages_;  ///< from `messages_begin_` on: not read yet
+    std::size_t messages_begin_ = 0;
+    std::size_t withheld_ = 0;  ///< bytes that the peer gets credit for once all are read
     std::optional<Error> fault_;
 
     std::string out_;

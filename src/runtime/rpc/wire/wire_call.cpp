@@ -1,5 +1,6 @@
 #include "runtime/rpc/wire/wire_call.hpp"
 
+#include "runtime/config/suggestion.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/rpc/wire/wire_format.hpp"
@@ -8,6 +9,12 @@
 #include <fmt/format.h>
 
 namespace quire::rpc {
+namespace {
+
+/// Looking for the likeliest name costs the product of the lengths; no method's path is that long.
+constexpr std::size_t kPathBytesCompared = 200;
+
+}  // namespace
 
 WireCall::WireCall(asio::io_context& loop, std::shared_ptr<Http2Stream> stream,
                    const WireCallDeps& deps, bool is_from_owner)
@@ -31,12 +38,17 @@ awaitable<void> WireCall::run() {
             "this is a gRPC service: POST with content-type application/grpc"));
         co_return;
     }
-    const auto found = deps_.methods.find(std::string(find_header(stream_->headers(), ":path")));
+    const std::string_view encoding = find_header(stream_->headers(), "grpc-encoding");
+    if (!encoding.empty() && encoding != "identity") {
+        HeaderList trailers =
+            unimplemented_trailers("compressed messages are not taken; send identity");
+        trailers.emplace_back("grpc-accept-encoding", "identity");
+        stream_->end_with(std::move(trailers));
+        co_return;
+    }
+    const auto found = deps_.methods.find(find_header(stream_->headers(), ":path"));
     if (found == deps_.methods.end()) {
-        const std::string path(find_header(stream_->headers(), ":path"));
-        stream_->end_with(unimplemented_trailers(fmt::format(
-            "there is no method '{}' in this process; did you mean '{}'?", path,
-            deps_.registry.closest(path.substr(std::min<std::size_t>(1, path.size()))))));
+        stream_->end_with(unimplemented_trailers(no_such_method()));
         co_return;
     }
     method_ = found->second;
@@ -56,6 +68,15 @@ awaitable<void> WireCall::run() {
     stream_->end_with(to_trailers(ended));
 }
 
+std::string WireCall::no_such_method() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, method] : deps_.methods) paths.push_back(path);
+    const std::string_view path =
+        find_header(stream_->headers(), ":path").substr(0, kPathBytesCompared);
+    return fmt::format("there is no method '{}' in this process; did you mean '{}'?", path,
+                       config::closest_name(path, paths));
+}
+
 bool WireCall::is_grpc() const {
     return find_header(stream_->headers(), ":method") == "POST" &&
            find_header(stream_->headers(), "content-type").starts_with("application/grpc");
@@ -64,6 +85,7 @@ bool WireCall::is_grpc() const {
 awaitable<Result<void>> WireCall::serve() {
     const auto ctx = to_context(stream_->headers(), deps_.clock, deps_.rng);
     if (!ctx) co_return ctx.error();
+    stream_->drop_headers();
     const auto allowed = check_caller(*method_, ctx->principal);
     if (!allowed) co_return allowed.error();
     if (ctx->deadline != SteadyTime::max()) deadline_.expire_at(ctx->deadline);

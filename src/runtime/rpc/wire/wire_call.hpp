@@ -14,12 +14,18 @@
 
 namespace quire::rpc {
 
+struct PathHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view path) const {
+        return std::hash<std::string_view>()(path);
+    }
+};
+
 /// The methods of a server by path.
-using WireMethods = std::unordered_map<std::string, const Method*>;
+using WireMethods = std::unordered_map<std::string, const Method*, PathHash, std::equal_to<>>;
 
 /// What every call of a server shares.
 struct WireCallDeps {
-    const MethodRegistry& registry;
     const WireMethods& methods;
     const Clock& clock;
     Rng& rng;
@@ -44,6 +50,7 @@ private:
     awaitable<Result<void>> serve();
     Result<void> check_caller(const Method& method, const Principal& principal) const;
     bool is_grpc() const;
+    std::string no_such_method() const;
 
     asio::io_context& loop_;
     std::shared_ptr<Http2Stream> stream_;

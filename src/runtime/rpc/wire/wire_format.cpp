@@ -16,11 +16,14 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+constexpr std::size_t kHeaders = 12;  ///< of a call that carries everything
 constexpr std::string_view kDomain = "quire";
 constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr std::string_view kRetryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
-/// Header lists have a limit; a message that long helps nobody.
-constexpr std::size_t kMessageBytesMax = 4 * 1024;
+/// libgrpc++ gives up a call whose headers are over 8 KiB, and with it the error: these two,
+/// encoded at their worst (the message twice, once at three bytes a byte), stay below.
+constexpr std::size_t kMessageBytesMax = 1024;
+constexpr std::size_t kDetailBytesMax = 1536;
 
 std::string principal_bytes(const Principal& from) {
     common::v1::Principal principal;
@@ -109,6 +112,29 @@ std::optional<Error> own_error(const wire::v1::Status& status) {
     return error;
 }
 
+/// The beginning of `text`, of at most `bytes_max`, without half a character at its end.
+std::string beginning_of(std::string_view text, std::size_t bytes_max) {
+    if (text.size() > bytes_max) {
+        const auto is_continuation = [&](std::size_t at) { return (text[at] & 0xC0) == 0x80; };
+        while (bytes_max > 0 && is_continuation(bytes_max)) --bytes_max;
+        text = text.substr(0, bytes_max);
+    }
+    return std::string(text);
+}
+
+/// The facts of an error, as many of them as fit.
+wire::v1::ErrorInfo info_of(const Error& error) {
+    wire::v1::ErrorInfo info;
+    info.set_reason(std::string(error.name()));
+    info.set_domain(std::string(kDomain));
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : error.details()) {
+        bytes += key.size() + value.size();
+        if (bytes <= kDetailBytesMax) (*info.mutable_metadata())[key] = value;
+    }
+    return info;
+}
+
 void add_detail(wire::v1::Status& status, std::string_view type,
                 const google::protobuf::MessageLite& message) {
     auto& any = *status.add_details();
@@ -120,9 +146,14 @@ void add_detail(wire::v1::Status& status, std::string_view type,
 
 HeaderList to_headers(const CallContext& ctx, std::string_view path, std::string_view authority,
                       SteadyTime now) {
-    HeaderList headers{{":method", "POST"},          {":scheme", "http"},
-                       {":path", std::string(path)}, {":authority", std::string(authority)},
-                       {"te", "trailers"},           {"content-type", "application/grpc+proto"}};
+    HeaderList headers;
+    headers.reserve(kHeaders);
+    headers.emplace_back(":method", "POST");
+    headers.emplace_back(":scheme", "http");
+    headers.emplace_back(":path", path);
+    headers.emplace_back(":authority", authority);
+    headers.emplace_back("te", "trailers");
+    headers.emplace_back("content-type", "application/grpc+proto");
     if (ctx.deadline != SteadyTime::max()) {
         headers.emplace_back("grpc-timeout", to_grpc_timeout(ctx.deadline - now));
     }
@@ -178,15 +209,11 @@ HeaderList to_trailers(const Result<void>& ended) {
     if (ended) return {{"grpc-status", "0"}};
     const Error& error = ended.error();
     const int grpc_status = static_cast<int>(error.row().grpc_status);
-    const std::string message = error.message().substr(0, kMessageBytesMax);
-    wire::v1::ErrorInfo info;
-    info.set_reason(std::string(error.name()));
-    info.set_domain(std::string(kDomain));
-    for (const auto& [key, value] : error.details()) (*info.mutable_metadata())[key] = value;
+    const std::string message = beginning_of(error.message(), kMessageBytesMax);
     wire::v1::Status status;
     status.set_code(grpc_status);
     status.set_message(message);
-    add_detail(status, kErrorInfoType, info);
+    add_detail(status, kErrorInfoType, info_of(error));
     if (const auto after = error.retry_after()) {
         wire::v1::RetryInfo retry;
         retry.mutable_retry_delay()->set_seconds(after->count() / 1000);
@@ -255,7 +282,9 @@ std::string base64_encode(std::string_view bytes) {
 std::optional<std::string> base64_decode(std::string_view text) {
     while (text.ends_with('=')) text.remove_suffix(1);
     if (text.size() % 4 == 1) return std::nullopt;
-    std::string padded(text);
+    std::string padded;
+    padded.reserve((text.size() + 3) / 4 * 4);
+    padded = text;
     while (padded.size() % 4 != 0) padded += '=';
     std::string out(padded.size() / 4 * 3 + 1, '\0');
     const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),

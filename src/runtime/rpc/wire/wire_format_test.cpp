@@ -1,5 +1,7 @@
 #include "runtime/rpc/wire/wire_format.hpp"
 
+#include "runtime/json.hpp"
+
 #include <gtest/gtest.h>
 
 namespace quire::rpc {
@@ -103,6 +105,28 @@ TEST_F(WireFormatTest, EveryErrorComesBackAsItWas) {
         ASSERT_FALSE(came) << row.name;
         EXPECT_EQ(came.error(), sent) << row.name;
     }
+}
+
+TEST_F(WireFormatTest, ALongErrorStaysBelowWhatOthersTakeAsHeaders) {
+    std::string said;
+    while (said.size() < 5000) said += "größe";
+    Error error(ErrorCode::kNotFound, said);
+    error.add_detail("short", "kept");
+    error.add_detail("long", std::string(5000, 'x'));
+
+    const HeaderList trailers = to_trailers(error);
+    const auto came = to_result(trailers);
+
+    std::size_t bytes = 0;
+    for (const auto& [name, value] : trailers) bytes += name.size() + value.size() + 32;
+    EXPECT_LT(bytes, 7500U);
+    ASSERT_FALSE(came);
+    EXPECT_EQ(came.error().code(), ErrorCode::kNotFound);
+    EXPECT_TRUE(said.starts_with(came.error().message()));
+    EXPECT_TRUE(runtime::is_valid_utf8(came.error().message()));
+    EXPECT_GT(came.error().message().size(), 1000U);
+    EXPECT_EQ(came.error().detail("short"), "kept");
+    EXPECT_EQ(came.error().detail("long"), "");
 }
 
 TEST_F(WireFormatTest, AGoodEndIsNoError) {

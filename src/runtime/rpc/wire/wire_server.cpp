@@ -20,7 +20,7 @@ class WireServer::Impl : public std::enable_shared_from_this<Impl> {
 public:
     Impl(runtime::EventLoops& loops, const MethodRegistry& registry, const Clock& clock, Rng& rng,
          WireLimits limits)
-        : loops_(loops), limits_(limits), deps_{registry, methods_, clock, rng} {
+        : loops_(loops), limits_(limits), deps_{methods_, clock, rng} {
         for (const Method& method : registry.all()) methods_.emplace(method.path(), &method);
     }
 
