@@ -92,7 +92,7 @@ Result<void> Renderer::render_for(const Statement& statement) {
     QUIRE_TRY(const std::vector<Value> items, walked(statement));
     if (items.empty() && statement.branches.size() > 1) {
         names_.open();
-        const auto rendered = render(statement.branches[1].body);
+        auto rendered = render(statement.branches[1].body);
         names_.close();
         return rendered;
     }
