@@ -4,6 +4,7 @@
 #include "app/data_folder.hpp"
 #include "app/discovery.hpp"
 #include "app/process.hpp"
+#include "runtime/config/values.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -160,7 +161,10 @@ private:
         label->add_option("name", prompt_.name, "The prompt")->required();
         label->add_option("version", prompt_.version, "The number of the version")
             ->required()
-            ->check(CLI::PositiveNumber);
+            ->check([](const std::string& text) -> std::string {
+                const auto number = config::parse_integer(text);
+                return number && *number > 0 ? "" : "must be a whole number of at least 1";
+            });
         label->add_option("label", prompt_.label, "Such as production")->required();
         for (CLI::App* command : {list, get, publish, label}) {
             command->add_option("--url", options_.url, "A process elsewhere, with QUIRE_API_KEY");

@@ -8,6 +8,8 @@
 namespace quire::app {
 namespace {
 
+constexpr std::chrono::hours kLifetimeMax{24 * 36'500};
+
 /// A problem+json answer (or OpenAI's object) as the Error it was.
 Error error_of(const OperatorAnswer& answer) {
     const auto parsed = runtime::parse_json(answer.body);
@@ -16,8 +18,15 @@ Error error_of(const OperatorAnswer& answer) {
     }
     const auto& body = parsed->get_object();
     const auto code = error_code_named(runtime::text_member(body, "code"));
-    return {code.value_or(ErrorCode::kInternalError),
-            std::string(runtime::text_member(body, "detail"))};
+    std::string message(runtime::text_member(body, "detail"));
+    // Where in a body; the detail of a field that stands alone names it already.
+    const json::value* errors = runtime::find_member(body, "errors");
+    if (errors != nullptr && errors->is_array() && !errors->get_array().empty() &&
+        errors->get_array()[0].is_object()) {
+        const auto at = runtime::text_member(errors->get_array()[0].get_object(), "pointer");
+        if (at.find('/', 1) != std::string_view::npos) message = fmt::format("{}: {}", at, message);
+    }
+    return {code.value_or(ErrorCode::kInternalError), std::move(message)};
 }
 
 /// Times come as text from /api/v1 and as microseconds (a string) from the socket; people and
@@ -120,6 +129,10 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
         const auto after = config::parse_duration(key.expires);
         if (!after) {
             fmt::print(stderr, "quire: --expires: {}\n", after.error().message());
+            return kWrongUsage;
+        }
+        if (*after > kLifetimeMax) {
+            fmt::print(stderr, "quire: --expires: at most 36500d; leave it out for never\n");
             return kWrongUsage;
         }
         const Timestamp at = SystemClock().now() + *after;

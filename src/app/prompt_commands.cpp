@@ -78,8 +78,9 @@ Result<std::string> text_of_file(const std::string& path) {
 /// YAML says numbers and words alike; only a number of a parameter is meant as one.
 json::value to_json(const config::Node& node, bool has_numbers) {
     if (node.kind == config::Node::Kind::kScalar) {
+        if (!has_numbers) return json::value(node.scalar);
         auto parsed = runtime::parse_json(node.scalar);
-        if (has_numbers && parsed && !parsed->is_object() && !parsed->is_array()) return *parsed;
+        if (parsed && !parsed->is_object() && !parsed->is_array()) return *parsed;
         return json::value(node.scalar);
     }
     if (node.kind == config::Node::Kind::kList) {

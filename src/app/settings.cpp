@@ -1,5 +1,6 @@
 #include "app/settings.hpp"
 
+#include "base/id.hpp"
 #include "runtime/http/url.hpp"
 #include "services/review/policies.hpp"
 
@@ -92,8 +93,9 @@ OptionTable<Settings> settings_table() {
               listen_table("Health and metrics: HOST:PORT, port 0 = any."), "Health and metrics.");
     t.map("providers", &Settings::providers, providers::provider_options(),
           "Model back ends by name.");
-    t.map("models", &Settings::models, providers::model_options(),
-          "What is offered, in the order of GET /v1/models; none: the model sim.");
+    t.map(
+        "models", &Settings::models, providers::model_options(),
+        "What is offered, in the order of GET /v1/models; none, and no providers: the model sim.");
     t.section("first_run", &Settings::first_run, first_run, "What a new folder starts with.");
     t.section("credits", &Settings::credits, credits, "The ledger.");
     t.section("review", &Settings::review, review::review_options(),
@@ -106,6 +108,34 @@ OptionTable<Settings> settings_table() {
     t.section("shutdown", &Settings::shutdown, shutdown, "The end of the process.");
     return t;
 }
+
+namespace {
+
+/// A misspelled id would leave a project on the default without a word.
+template <class Named>
+Result<void> check_project_ids(std::string_view where, const Named& projects) {
+    for (const auto& [id, value] : projects) {
+        if (ulid_of(id, "prj")) continue;
+        return Error(ErrorCode::kInvalidValue,
+                     fmt::format("{}.{}: not a project id (prj_ and 26 characters); `quire call "
+                                 "auth.ListOrganizations` shows them",
+                                 where, id));
+    }
+    return {};
+}
+
+Result<void> check_together(const Settings& settings) {
+    if (settings.models.empty() && !settings.providers.empty()) {
+        return Error(ErrorCode::kInvalidValue,
+                     "models: there are providers, but no model that one of them serves; without "
+                     "both there is the model sim");
+    }
+    const auto reviewed = check_project_ids("review.projects", settings.review.projects);
+    if (!reviewed) return reviewed.error();
+    return check_project_ids("content.projects", settings.content.projects);
+}
+
+}  // namespace
 
 Result<Settings> load_settings(const std::optional<std::string>& file,
                                const config::Environment& environment) {
@@ -127,6 +157,8 @@ Result<Settings> load_settings(const std::optional<std::string>& file,
     Settings settings;
     const auto read = settings_table().read(root, settings, environment);
     if (!read) return Error(read.error()).in(file.value_or("configuration"));
+    const auto sensible = check_together(settings);
+    if (!sensible) return Error(sensible.error()).in(file.value_or("configuration"));
     const auto policies = review::Policies::compile(settings.review);
     if (!policies) {
         return Error(policies.error()).in("review").in(file.value_or("configuration"));

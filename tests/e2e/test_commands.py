@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,9 +70,41 @@ WRONG_CONFIGS: dict[str, tuple[Any, list[str]]] = {
     "a rule that matches its own replacement": (
         review_of({"kind": "literal", "values": ["banned"], "action": "redact"}),
         ["banned", "replacement"]),
+    "a project id that is none": (
+        {"review": {"strict": {}, "projects": {"foo": "strict"}}}, ["foo", "prj_"]),
+    "a project id that is none, of content": (
+        {"content": {"projects": {"foo": True}}}, ["foo", "prj_"]),
+    "providers without a model": ({"providers": {"own": {"kind": "sim"}}}, ["models", "provider"]),
     "a policy that does not exist": (
-        {"review": {"strict": {}, "projects": {"prj_1": "strct"}}}, ["strct", "strict"]),
+        {"review": {"strict": {}, "projects": {f"prj_{26 * '0'}": "strct"}}}, ["strct", "strict"]),
 }
+
+
+def test_what_is_printed_may_be_read_again(tmp_path: Path) -> None:
+    config = {"providers": {"local": {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"},
+                            "own": {"kind": "sim"}},
+              "models": {"writer": {"provider": "local", "upstream_model": "tiny",
+                                    "price": {"input": 1, "output": 2}}},
+              "review": {"default": {"output": [{"name": "cards", "kind": "pii.card",
+                                                 "action": "redact"}]}}}
+    printed = run_quire("config", "print", "--config", write(tmp_path, config)).stdout
+    assert re.search(r"concurrency: \d+\n", printed) and "api_key" not in printed, printed
+    again = tmp_path / "again.yaml"
+    again.write_text(printed)
+    checked = run_quire("config", "check", "--config", str(again))
+    assert checked.returncode == 0, checked.stderr
+    assert run_quire("config", "print", "--config", str(again)).stdout == printed
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("keys", "create", "--name", "x", "--expires", "999999999d"), ["36500d", "never"]),
+    (("prompts", "label", "blog", "x", "production"), ["whole number", "1"])])
+def test_a_wrong_argument_is_refused_with_what_would_be_right(
+        up: Up, arguments: tuple[str, ...], words: list[str]) -> None:
+    done = up.cli(*arguments)
+    assert done.returncode == 2, done
+    for word in words:
+        assert word in done.stderr, done.stderr
 
 
 @pytest.fixture(scope="module")

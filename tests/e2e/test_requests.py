@@ -165,6 +165,9 @@ def test_a_blocked_input_costs_nothing_and_leaves_no_text(up: Up, stream: bool) 
     found = page_of(up, answer)
     assert (found["status"], found["http_status"]) == ("blocked", 400)
     assert found["error"]["code"] == "content_policy_violation"
+    assert found["review"] == [{"stage": "input", "rule": "keys", "kind": "literal",
+                                "action": "block", "count": 1}]
+    assert [step["name"] for step in found["steps"]] == ["auth", "admit", "review.input"]
     assert found["cost"] == {"amount": 0, "unit": "micro_credits", "lines": []}
     assert found["content"] is None and "esame" not in str(found)
 

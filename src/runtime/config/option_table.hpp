@@ -100,7 +100,7 @@ public:
     }
     void secret(std::string name, SecretSetting T::*field, std::string help) {
         add(
-            std::move(name), "env:NAME or file:PATH", std::move(help),
+            std::move(name), kSecretType, std::move(help),
             [field](T& t, const Node& node, const Environment& env) -> Result<void> {
                 auto resolved = resolve_secret(node.scalar, env);
                 if (!resolved) return resolved.error();
@@ -281,8 +281,11 @@ public:
     void print(const T& value, std::string& out, int indent) const {
         for (const Option& option : options_) {
             if (option.get) {
-                out += fmt::format("{:{}}{}: {}\n", "", indent, option.doc.key,
-                                   runtime::json_string(option.get(value)));
+                const std::string shown = option.get(value);
+                // An empty secret is one that was not given: to give it as "" would be an error.
+                if (shown.empty() && option.doc.type == kSecretType) continue;
+                out +=
+                    fmt::format("{:{}}{}: {}\n", "", indent, option.doc.key, option.in_json(shown));
                 continue;
             }
             if (option.is_inline) {
@@ -311,9 +314,7 @@ public:
                 option.print_json(value, out);
                 continue;
             }
-            const std::string& type = option.doc.type;
-            const bool is_raw = type == "integer" || type == "number" || type == "boolean";
-            out += is_raw ? option.get(value) : runtime::json_string(option.get(value));
+            out += option.in_json(option.get(value));
         }
         out += separator == '{' ? "{}" : "}";
     }
@@ -332,6 +333,8 @@ public:
 
 private:
     using Set = std::function<Result<void>(T&, const Node&, const Environment&)>;
+    static constexpr const char* kSecretType = "env:NAME or file:PATH";
+
     struct Option {
         OptionDoc doc;
         Node::Kind kind = Node::Kind::kScalar;
@@ -341,6 +344,12 @@ private:
         std::function<void(const T&, std::string&)> print_json{};
         std::function<void(const T&, std::vector<OptionDoc>&, const std::string&)> document{};
         bool is_inline = false;  ///< `others`: prints entries of the table itself
+
+        std::string in_json(const std::string& text) const {
+            const bool is_raw =
+                doc.type == "integer" || doc.type == "number" || doc.type == "boolean";
+            return is_raw ? text : runtime::json_string(text);
+        }
     };
 
     template <class Inner, class Parse, class Show>

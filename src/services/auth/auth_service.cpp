@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 7> kScopes{"inference",    "prompts:read"
                                                   "credits:read", "credits:write", "requests:read",
                                                   "keys:write"};
 constexpr std::size_t kNameMax = 100;
+constexpr std::chrono::hours kLifetimeMax{24 * 36'500};
 constexpr std::int64_t kPageDefault = 50;
 constexpr std::int64_t kPageMax = 1000;
 
@@ -137,6 +138,11 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
     key.expires_at = Timestamp{request.expires_at_us()};
     if (key.expires_at.micros != 0 && key.expires_at <= key.created_at) {
         co_return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
+            .with_param("expires_at");
+    }
+    if (key.expires_at > key.created_at + kLifetimeMax) {
+        co_return Error(ErrorCode::kInvalidValue,
+                        "expires_at must be at most 100 years ahead; leave it out for never")
             .with_param("expires_at");
     }
     auto insert = [&](Connection& connection) -> Result<void> {

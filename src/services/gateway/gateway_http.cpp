@@ -214,7 +214,8 @@ awaitable<Result<void>> GatewayHttp::call_handler(GatewayCall& call, const Route
 awaitable<void> GatewayHttp::answer_error(GatewayCall& call, Error error) {
     co_await call.exchange.accept_cancellation();
     const std::string trace_id = call.ctx.trace.trace_id_hex();
-    if (error.row().http_status >= 500 && error.code() != ErrorCode::kShuttingDown) {
+    const bool is_ours = error.row().http_status >= 500 || error.row().http_status == 0;
+    if (is_ours && error.code() != ErrorCode::kShuttingDown) {
         QUIRE_LOG(warn, "request failed", {"request_id", call.ctx.request_id},
                   {"trace_id", trace_id}, {"code", error.name()}, {"why", error.message()});
     }

@@ -162,12 +162,16 @@ awaitable<Result<void>> Generation::review_input(common::v1::ChatRequest& reques
     const SteadyTime from = deps_.clock.steady();
     review::v1::ReviewInputRequest input;
     *input.mutable_request() = call_.request();
-    QUIRE_CO_TRY(auto reviewed, deps_.review->review_input(ctx_, input));
-    note_decisions(reviewed.decisions(), review_notes_);
-    request.Swap(reviewed.has_request() ? reviewed.mutable_request() : input.mutable_request());
+    auto reviewed = co_await deps_.review->review_input(ctx_, input);
     delivery_.add_step("review.input", began_, from, deps_.clock.steady());
     story_.add_step("review.input", from);
-    if (!reviewed.has_output_rules()) co_return Result<void>();
+    if (!reviewed) {
+        note_block(reviewed.error(), review_notes_);
+        co_return reviewed.error();
+    }
+    note_decisions(reviewed->decisions(), review_notes_);
+    request.Swap(reviewed->has_request() ? reviewed->mutable_request() : input.mutable_request());
+    if (!reviewed->has_output_rules()) co_return Result<void>();
     co_return co_await reviewed_.open(*deps_.review, ctx_);
 }
 

@@ -31,6 +31,16 @@ void note_decisions(const google::protobuf::RepeatedPtrField<review::v1::Decisio
     }
 }
 
+void note_block(const Error& error, ReviewNotes& notes) {
+    if (error.code() != ErrorCode::kContentPolicyViolation) return;
+    common::v1::ReviewNote& note = *notes.Add();
+    note.set_stage("input");
+    note.set_rule(std::string(error.detail("rule")));
+    note.set_kind(std::string(error.detail("kind")));
+    note.set_action("block");
+    note.set_count(1);
+}
+
 awaitable<Result<void>> ReviewedOutput::open(review::Review& review, const rpc::CallContext& ctx) {
     auto opened = co_await review.review_output(ctx);
     if (!opened) co_return opened.error();

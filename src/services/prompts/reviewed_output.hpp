@@ -13,6 +13,10 @@ using ReviewNotes = google::protobuf::RepeatedPtrField<common::v1::ReviewNote>;
 void note_decisions(const google::protobuf::RepeatedPtrField<review::v1::Decision>& decisions,
                     ReviewNotes& notes);
 
+/// Adds the rule that blocked the input, which only the error of the review tells; any other error
+/// is none of a rule.
+void note_block(const Error& error, ReviewNotes& notes);
+
 /// Between the upstream and the caller: passes on what review has released. Until `open` there is
 /// no review, and everything passes. What was decided goes to `notes`.
 class ReviewedOutput final : public rpc::Sink<common::v1::ChatEvent> {
