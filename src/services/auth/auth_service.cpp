@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 7> kScopes{"inference",    "prompts:read"
                                                   "credits:read", "credits:write", "requests:read",
                                                   "keys:write"};
 constexpr std::size_t kNameMax = 100;
-constexpr std::chrono::hours kLifetimeMax{24 * 36'500};
+/// The last moment of the year 9999: RFC 3339 has four digits for a year.
+constexpr Timestamp kExpiryMax{253'402'300'799'999'999};
 constexpr std::int64_t kPageDefault = 50;
 constexpr std::int64_t kPageMax = 1000;
 
@@ -140,9 +141,9 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
         co_return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
             .with_param("expires_at");
     }
-    if (key.expires_at > key.created_at + kLifetimeMax) {
+    if (key.expires_at > kExpiryMax) {
         co_return Error(ErrorCode::kInvalidValue,
-                        "expires_at must be at most 100 years ahead; leave it out for never")
+                        "expires_at must be before the year 10000; leave it out for never")
             .with_param("expires_at");
     }
     auto insert = [&](Connection& connection) -> Result<void> {
