@@ -101,6 +101,7 @@ class Counted(Quire):
         at = self.command.index("--data")
         self.command[at + 1] = str(data)
         self.command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                        "--fair-sched=yes",  # or verifying at the start keeps requests waiting
                         *self.command]
         self.api_key = api_key
 
@@ -115,7 +116,7 @@ class Counted(Quire):
 def ask(quire, count):
     body = request_body("plain", False)
     parts = quire.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(parts, timeout=120)
+    connection = http.client.HTTPConnection(parts, timeout=600)
     headers = {"content-type": "application/json", "authorization": f"Bearer {quire.api_key}"}
     for _ in range(count):
         connection.request("POST", "/v1/chat/completions", body, headers)
