@@ -104,8 +104,9 @@ def check_demo(options, *arguments):
     check(f"{facts['usage']['output_tokens']} tokens of it: {facts['text'][:40]!r}...",
           bool(facts["text"].strip()), facts)
     lines = {line["class"]: line["tokens"] for line in facts["page"]["cost"]["lines"]}
-    counts = {"input": facts["usage"]["input_tokens"], "output": facts["usage"]["output_tokens"]}
-    check("its page has a cost line for each kind of token", lines == counts, facts["page"])
+    counts = (facts["usage"]["input_tokens"], facts["usage"]["output_tokens"])
+    told = (lines["input"] + lines.get("cached", 0), lines["output"] + lines.get("reasoning", 0))
+    check(f"its page has cost lines for all tokens {lines}", told == counts, facts["page"])
 
 
 def arguments():
