@@ -1,7 +1,5 @@
 #include "services/gateway/generate_answer.hpp"
 
-#include "runtime/sse.hpp"
-
 #include <fmt/format.h>
 
 #include <string_view>
@@ -107,37 +105,14 @@ awaitable<Result<void>> GenerateStream::write(const common::v1::ChatEvent& event
         co_return Result<void>();
     }
     out_ += "\n\n";
-    co_return co_await call_.exchange.write(out_);
+    co_return co_await send(out_);
 }
 
 awaitable<Result<void>> GenerateStream::start() {
-    http::Response response = head(started_.steps());
-    if (!started_.replay_of().empty()) add_replay_headers(response);
-    response.body = "event: start\ndata: ";
-    append_beginning(response.body, call_.ctx.request_id, started_);
-    response.body += "}\n\n";
-    // A keep-alive may have sent the 200 before.
-    if (call_.exchange.is_answered()) co_return co_await call_.exchange.write(response.body);
-    co_return co_await call_.exchange.begin_stream(std::move(response));
-}
-
-void GenerateStream::keep_alive(std::chrono::milliseconds interval) {
-    std::string comment;
-    runtime::append_sse_comment(comment, "keepalive");
-    call_.exchange.keep_alive(interval, head({}), std::move(comment));
-}
-
-http::Response GenerateStream::head(
-    const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const {
-    http::Response response;
-    response.content_type = "text/event-stream; charset=utf-8";
-    response.headers = {{"cache-control", "no-cache, no-transform"}, {"x-accel-buffering", "no"}};
-    call_.add_headers(response, steps);
-    return response;
-}
-
-awaitable<Result<void>> GenerateStream::finish() {
-    co_return co_await call_.exchange.finish_stream();
+    out_ = "event: start\ndata: ";
+    append_beginning(out_, call_.ctx.request_id, started_);
+    out_ += "}\n\n";
+    co_return co_await begin(started_, out_);
 }
 
 }  // namespace quire::gateway

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "runtime/rpc/stream.hpp"
-#include "services/gateway/gateway_api.hpp"
+#include "services/gateway/event_stream.hpp"
 
 #include <string>
 
@@ -21,21 +20,15 @@ private:
 };
 
 /// The same as events: `start` with Started, a `delta` for each piece of text, `done`.
-class GenerateStream final : public rpc::Sink<common::v1::ChatEvent> {
+class GenerateStream final : public EventStream {
 public:
-    explicit GenerateStream(GatewayCall& call) : call_(call) {}
+    explicit GenerateStream(GatewayCall& call) : EventStream(call) {}
 
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
-    /// Sends the 200 and a comment when `interval` passes without anything to say.
-    void keep_alive(std::chrono::milliseconds interval);
-    /// After the last event.
-    awaitable<Result<void>> finish();
 
 private:
     awaitable<Result<void>> start();
-    http::Response head(const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 
-    GatewayCall& call_;
     common::v1::Started started_;
     std::string out_;
 };
