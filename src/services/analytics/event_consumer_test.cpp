@@ -165,6 +165,26 @@ TEST_F(EventConsumerTest, HealsADoubledEvent) {
     EXPECT_EQ(total(), 30);
 }
 
+TEST_F(EventConsumerTest, AppliesOnceWhatWasFetchedTwice) {
+    settled("req_1", 10);
+    settled("req_2", 20);
+    const auto first = test::run(consumer_.fetch());
+    const auto again = test::run(consumer_.fetch());
+    ASSERT_TRUE(first && again);
+    ASSERT_EQ(again->list.size(), 2U);
+
+    const auto apply = [&](const Events& events) {
+        LogBatch batch(database_->writer());
+        const auto applied = consumer_.apply(database_->writer(), batch, events);
+        EXPECT_TRUE(applied && batch.write());
+        return applied ? *applied : -1;
+    };
+
+    EXPECT_EQ(apply(*first), 2);
+    EXPECT_EQ(apply(*again), 0);
+    EXPECT_EQ(total(), 30);
+}
+
 TEST_F(EventConsumerTest, HealsEveryOrderOfFourEvents) {
     for (int i = 0; i < 4; ++i) settled(fmt::format("req_{}", i), std::int64_t{1} << i);
     std::vector<int> order{0, 1, 2, 3};

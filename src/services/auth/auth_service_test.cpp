@@ -178,6 +178,16 @@ TEST_F(AuthServiceTest, RefusesAnExpiryInThePast) {
     }
 }
 
+TEST_F(AuthServiceTest, RefusesAnExpiryThatHasNoFourDigitYear) {
+    constexpr Timestamp kLast{253'402'300'799'999'999};
+
+    EXPECT_TRUE(create(owner_, "ci", {}, kLast));
+    const auto made = create(owner_, "ci", {}, Timestamp{kLast.micros + 1});
+
+    ASSERT_FALSE(made);
+    expect_error(made.error(), ErrorCode::kInvalidValue, "before the year 10000");
+}
+
 TEST_F(AuthServiceTest, ARevokedKeyIsRefusedAtOnceAndMayBeRevokedAgain) {
     const auto made = create(owner_, "ci");
     ASSERT_TRUE(made);

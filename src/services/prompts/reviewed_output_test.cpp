@@ -46,6 +46,24 @@ private:
     std::string& ending_;
 };
 
+TEST(ReviewNotes, HaveTheRuleThatBlockedTheInputAndNoneForOtherErrors) {
+    ReviewNotes notes;
+
+    note_block(Error(ErrorCode::kReviewUnavailable, "away"), notes);
+    EXPECT_EQ(notes.size(), 0);
+    note_block(Error(ErrorCode::kContentPolicyViolation, "no")
+                   .with_detail("rule", "keys")
+                   .with_detail("kind", "literal"),
+               notes);
+
+    ASSERT_EQ(notes.size(), 1);
+    EXPECT_EQ(notes[0].rule(), "keys");
+    EXPECT_EQ(notes[0].kind(), "literal");
+    EXPECT_EQ(notes[0].stage(), "input");
+    EXPECT_EQ(notes[0].action(), "block");
+    EXPECT_EQ(notes[0].count(), 1);
+}
+
 class ReviewOnThePathTest : public testing::Test {
 protected:
     ReviewOnThePathTest() {
