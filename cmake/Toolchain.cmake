@@ -10,7 +10,9 @@ if(CCACHE)
     # -fpch-preprocess and this sloppiness are what ccache asks for with precompiled headers.
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-        CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+        CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+        CCACHE_DEPEND=1  # a miss costs no second run of the preprocessor
+        ${CCACHE})
     add_compile_options(-fpch-preprocess)
 endif()
 

@@ -1,5 +1,7 @@
 #include "tests/contract/wire_server_fixture.hpp"
 
+#include <future>
+
 namespace quire::test {
 namespace {
 

@@ -3,7 +3,6 @@
 #include "quire/credits/v1/credits_fake.hpp"
 #include "quire/inference/v1/inference_fake.hpp"
 #include "quire/review/v1/review_fake.hpp"
-#include "services/prompts/prompts_schema.hpp"
 #include "services/prompts/prompts_service.hpp"
 #include "tests/support/run_coroutine.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -17,30 +16,8 @@ namespace quire::test {
 /// inference that the test sets.
 class PromptsUnderTest {
 public:
-    PromptsUnderTest() {
-        const auto made = prompts::migrate_prompts(database->writer(), "prompts.db", clock);
-        EXPECT_TRUE(made);
-        credits->on_admit = [this](const rpc::CallContext&,
-                                   const credits::v1::AdmitRequest& request) {
-            return admit(request);
-        };
-        credits->on_settle = [this](const rpc::CallContext&,
-                                    const credits::v1::SettleRequest& request) {
-            return settle(request);
-        };
-        review->on_review_input =
-            [](const auto&, const auto&) -> awaitable<Result<review::v1::ReviewInputResponse>> {
-            co_return review::v1::ReviewInputResponse();
-        };
-        credits->on_void_hold = [this](const rpc::CallContext&,
-                                       const credits::v1::VoidHoldRequest& request) {
-            return void_hold(request);
-        };
-    }
-    ~PromptsUnderTest() {
-        settlements.stop();
-        journal.stop();
-    }
+    PromptsUnderTest();
+    ~PromptsUnderTest();
 
     std::shared_ptr<credits::FakeCredits> credits = std::make_shared<credits::FakeCredits>();
     std::shared_ptr<review::FakeReview> review = std::make_shared<review::FakeReview>();
@@ -53,12 +30,7 @@ public:
     std::optional<Error> settle_refusal;  ///< of the next settlement only
     credits::v1::AdmitResponse admission = granted(100);
 
-    static credits::v1::AdmitResponse granted(std::int64_t tokens) {
-        credits::v1::AdmitResponse response;
-        response.set_outcome(credits::v1::AdmitResponse::ADMITTED);
-        response.set_output_tokens_granted(tokens);
-        return response;
-    }
+    static credits::v1::AdmitResponse granted(std::int64_t tokens);
 
     TemporaryFolder folder;
     ManualClock clock;
@@ -72,25 +44,11 @@ public:
         *database};
 
 private:
-    awaitable<Result<credits::v1::AdmitResponse>> admit(const credits::v1::AdmitRequest& request) {
-        admitted.push_back(request);
-        if (admit_refusal) co_return *admit_refusal;
-        co_return admission;
-    }
+    awaitable<Result<credits::v1::AdmitResponse>> admit(const credits::v1::AdmitRequest& request);
     awaitable<Result<credits::v1::SettleResponse>> settle(
-        const credits::v1::SettleRequest& request) {
-        const auto refusal = std::exchange(settle_refusal, std::nullopt);
-        if (refusal) co_return *refusal;
-        settled.push_back(request);
-        credits::v1::SettleResponse response;
-        response.mutable_cost()->set_amount(7);
-        co_return response;
-    }
+        const credits::v1::SettleRequest& request);
     awaitable<Result<credits::v1::VoidHoldResponse>> void_hold(
-        const credits::v1::VoidHoldRequest& request) {
-        voided.push_back(request.request_id());
-        co_return credits::v1::VoidHoldResponse();
-    }
+        const credits::v1::VoidHoldRequest& request);
 };
 
 }  // namespace quire::test

@@ -3,14 +3,11 @@
 #include "runtime/async.hpp"
 #include "runtime/event_loops.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <functional>
-#include <future>
-#include <memory>
 #include <optional>
 
 namespace quire::test {
@@ -33,7 +30,9 @@ bool wait_until(const std::function<bool()>& condition,
 
 namespace run_detail {
 
-[[noreturn]] void fail_on_time_limit();
+/// Not templates: what spawns is compiled once.
+void run_to_end(awaitable<void> work, std::chrono::seconds limit);
+void run_to_end_on(asio::io_context& loop, awaitable<void> work, std::chrono::seconds limit);
 
 template <class T>
 awaitable<void> keep(awaitable<T> work, std::optional<T>& out) {
@@ -46,36 +45,16 @@ awaitable<void> keep(awaitable<T> work, std::optional<T>& out) {
 
 template <class T>
 T run(awaitable<T> work, std::chrono::seconds limit) {
-    asio::io_context loop(1);
     std::optional<T> out;
-    std::exception_ptr escaped;
-    auto on_end = [&escaped](const std::exception_ptr& e) { escaped = e; };
-    asio::co_spawn(loop, run_detail::keep(std::move(work), out), on_end);
-    loop.run_for(limit);
-    if (escaped) std::rethrow_exception(escaped);
-    if (!out) run_detail::fail_on_time_limit();
+    run_detail::run_to_end(run_detail::keep(std::move(work), out), limit);
     return *std::move(out);
 }
 
 template <class T>
 T run_on(asio::io_context& loop, awaitable<T> work, std::chrono::seconds limit) {
-    struct Shared {
-        std::optional<T> out;
-        std::promise<void> done;
-    };
-    const auto shared = std::make_shared<Shared>();
-    auto done = shared->done.get_future();
-    auto on_end = [shared](const std::exception_ptr& e) {
-        if (e) {
-            shared->done.set_exception(e);
-        } else {
-            shared->done.set_value();
-        }
-    };
-    asio::co_spawn(loop, run_detail::keep(std::move(work), shared->out), on_end);
-    if (done.wait_for(limit) != std::future_status::ready) run_detail::fail_on_time_limit();
-    done.get();
-    return *std::move(shared->out);
+    std::optional<T> out;
+    run_detail::run_to_end_on(loop, run_detail::keep(std::move(work), out), limit);
+    return *std::move(out);
 }
 
 }  // namespace quire::test

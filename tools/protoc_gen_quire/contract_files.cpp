@@ -267,15 +267,28 @@ std::string fake_header(const ServiceDescriptor& service) {
     }
     for (const MethodDescriptor* method : methods_of(service)) {
         const std::string name = snake_case(method->name());
-        out += fmt::format(
-            "\n    {0} {1}({2}) override {{\n        ++{1}_calls;\n"
-            "        if (!on_{1}) co_return Error(ErrorCode::kInternalError, \"{3} is not set in "
-            "the fake\");\n"
-            "        auto answer = co_await on_{1}({4});\n        co_return answer;\n    }}\n",
-            return_type(*method), name, parameters(*method, true), method->full_name(),
-            arguments(*method));
+        out += fmt::format("\n    {} {}({}) override;\n", return_type(*method), name,
+                           parameters(*method, true));
     }
     return out + fmt::format("}};\n\n}}  // namespace quire::{}\n", package);
+}
+
+std::string fake_source(const ServiceDescriptor& service) {
+    const FileDescriptor& file = *service.file();
+    const std::string package = short_package(file);
+    std::string out = fmt::format("// Generated from {}. Do not edit.\n", file.name());
+    out += fmt::format("#include \"{}/{}_fake.hpp\"\n\n", folder_of(file), package);
+    out += fmt::format("namespace quire::{} {{\n", package);
+    for (const MethodDescriptor* method : methods_of(service)) {
+        out += fmt::format(
+            "\n{0} Fake{5}::{1}({2}) {{\n    ++{1}_calls;\n"
+            "    if (!on_{1}) co_return Error(ErrorCode::kInternalError, \"{3} is not set in "
+            "the fake\");\n"
+            "    auto answer = co_await on_{1}({4});\n    co_return answer;\n}}\n",
+            return_type(*method), snake_case(method->name()), parameters(*method, true),
+            method->full_name(), arguments(*method), service.name());
+    }
+    return out + fmt::format("\n}}  // namespace quire::{}\n", package);
 }
 
 }  // namespace quire::generator

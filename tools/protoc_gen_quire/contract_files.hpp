@@ -16,7 +16,8 @@ std::string port_header(const google::protobuf::ServiceDescriptor& service);
 /// and the wire's server.
 std::string rpc_header(const google::protobuf::ServiceDescriptor& service);
 std::string rpc_source(const google::protobuf::ServiceDescriptor& service);
-/// `auth_fake.hpp`: answers by functions that a test sets, and counts calls.
+/// `auth_fake.hpp` and `.cpp`: answers by functions that a test sets, and counts calls.
 std::string fake_header(const google::protobuf::ServiceDescriptor& service);
+std::string fake_source(const google::protobuf::ServiceDescriptor& service);
 
 }  // namespace quire::generator

@@ -33,6 +33,7 @@ public:
         write_file(context, stem + "_rpc.hpp", quire::generator::rpc_header(service));
         write_file(context, stem + "_rpc.cpp", quire::generator::rpc_source(service));
         write_file(context, stem + "_fake.hpp", quire::generator::fake_header(service));
+        write_file(context, stem + "_fake.cpp", quire::generator::fake_source(service));
         return true;
     }
 
