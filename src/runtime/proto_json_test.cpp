@@ -31,6 +31,7 @@ public:
         const auto& descriptor = *message.GetDescriptor();
         for (int i = 0; i < descriptor.field_count(); ++i) {
             const FieldDescriptor& field = *descriptor.field(i);
+            if (field.type() == FieldDescriptor::TYPE_BYTES) continue;  // no event has them
             const int count = field.is_repeated() ? pick(3) : pick(2);
             for (int j = 0; j < count; ++j) fill_field(message, field);
         }

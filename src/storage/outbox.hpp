@@ -20,7 +20,7 @@ struct OutboxRow {
     std::string event_id;       ///< evt_ + ULID
     std::string type;           ///< quire.<service>.<event>.v1
     std::string subject;
-    std::string payload;  ///< protobuf JSON
+    std::string payload;  ///< the event's message, serialized
     std::string traceparent;
     Timestamp created_at;
 };

@@ -55,7 +55,8 @@ def rows_of(store, sql, *values):
 
 
 def insert_copies(store, table, originals, copies, change):
-    marks = ", ".join(f":{column}" for column in originals[0])
+    marks = ", ".join(f"CAST(:{column} AS TEXT)" if isinstance(value, bytes) else f":{column}"
+                      for column, value in originals[0].items())
     store.executemany(f"INSERT INTO {table} VALUES ({marks})", (
         row | change(number, place, row) for number in range(1, copies + 1)
         for place, row in enumerate(originals)))
@@ -68,7 +69,9 @@ def add_rows(folder, count):
         [first] = rows_of(store, "SELECT reference FROM transfers WHERE kind = 'usage'")
         request = first["reference"]
         pair = rows_of(store, "SELECT * FROM transfers WHERE reference = ? ORDER BY seq", request)
-        told = rows_of(store, "SELECT * FROM outbox WHERE subject = ?", request)
+        told = rows_of(store, "SELECT seq, event_id, type, subject, CAST(payload AS BLOB) AS "
+                               "payload, traceparent, created_at FROM outbox WHERE subject = ?",
+                        request)
         [last] = rows_of(store, "SELECT (SELECT MAX(seq) FROM transfers) AS transfer, "
                                 "(SELECT MAX(seq) FROM outbox) AS event")
         copies = (count - last["transfer"]) // len(pair)
@@ -79,7 +82,8 @@ def add_rows(folder, count):
         insert_copies(store, "outbox", told, copies, lambda number, place, row: {
             "seq": last["event"] + number, "event_id": f"evt_{ulid_text(number)}",
             "subject": request[:-26] + ulid_text(number),
-            "payload": row["payload"].replace(request, request[:-26] + ulid_text(number))})
+            "payload": row["payload"].replace(
+                request.encode(), (request[:-26] + ulid_text(number)).encode())})
         for row in pair:
             for account, side in (("debit_account", "debits"), ("credit_account", "credits")):
                 store.execute(

@@ -1,8 +1,10 @@
 #include "tests/sim/store_image.hpp"
 
+#include "quire/credits/v1/credits.pb.h"
+#include "services/credits/credits_events.hpp"
+
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <set>
 
 namespace quire::sim {
@@ -148,12 +150,14 @@ std::string check_requests(const StoreImage& store) {
     return "";
 }
 
-/// The first amount in the JSON of an event, which is its total; 0 is left out.
-std::int64_t amount_in(const std::string& payload) {
-    constexpr std::string_view kName = "\"amount\":\"";
-    const std::size_t at = payload.find(kName);
-    if (at == std::string::npos) return 0;
-    return std::strtoll(payload.c_str() + at + kName.size(), nullptr, 10);
+/// What an event tells: what was granted, or what a request cost; -1 for what is no such event.
+std::int64_t amount_in(const StoreImage::Event& event) {
+    if (event.type == credits::kSettledType) {
+        credits::v1::Settled settled;
+        return settled.ParseFromString(event.payload) ? settled.cost().amount() : -1;
+    }
+    credits::v1::Granted granted;
+    return granted.ParseFromString(event.payload) ? granted.amount() : -1;
 }
 
 /// What each event must tell: by grant its amount, by request its cost, whoever bore it.
@@ -180,9 +184,9 @@ std::string check_events(const StoreImage& store) {
         }
         const auto found = amounts.find(event.subject);
         if (found == amounts.end()) return "I9: told twice, or never booked: " + event.subject;
-        if (amount_in(event.payload) != found->second) {
+        if (amount_in(event) != found->second) {
             return fmt::format("I10: {} is told as {}, {} is booked", event.subject,
-                               amount_in(event.payload), found->second);
+                               amount_in(event), found->second);
         }
         amounts.erase(found);
     }

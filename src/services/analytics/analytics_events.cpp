@@ -15,11 +15,17 @@ constexpr std::string_view kCompleted = "quire.prompts.generation_completed.v1";
 constexpr std::string_view kFailed = "quire.prompts.generation_failed.v1";
 constexpr std::int64_t kDayMicros = std::int64_t{24} * 3'600 * 1'000'000;
 
+Result<void> read_into(google::protobuf::Message& message, const common::v1::OutboxEvent& event) {
+    if (!event.data_json().empty()) return runtime::read_proto_json(event.data_json(), message);
+    if (message.ParseFromString(event.data())) return {};
+    return Error(ErrorCode::kInvalidValue, "it cannot be parsed");
+}
+
 /// A field that a newer program adds is passed over.
 template <class Message>
 Result<Message> read(const common::v1::OutboxEvent& event) {
     Message message;
-    const auto read = runtime::read_proto_json(event.data_json(), message);
+    const auto read = read_into(message, event);
     if (!read) {
         return Error(ErrorCode::kInvalidValue,
                      fmt::format("it is no {}: {}", message.GetTypeName(), read.error().message()));
@@ -45,19 +51,21 @@ void fill_from(const credits::v1::Settled& settled, const common::v1::OutboxEven
 }
 
 Result<void> apply_settled(LogBatch& batch, const common::v1::OutboxEvent& event) {
-    QUIRE_TRY(const auto settled, read<credits::v1::Settled>(event));
+    QUIRE_TRY(auto settled, read<credits::v1::Settled>(event));
     const Owner owner{settled.org_id(), settled.project_id()};
-    QUIRE_TRY(RequestRow* const row, batch.request(owner, settled.request_id()));
-    if (!row->is_told) fill_from(settled, event, row->request);
-    *row->request.mutable_usage() = settled.usage();
-    *row->request.mutable_cost() = settled.cost();
+    RequestRow& row = batch.request(owner, settled.request_id());
+    if (!row.is_told) fill_from(settled, event, row.request);
+    row.is_settled = true;
     batch.add_usage(owner, {event.time_us() / kDayMicros, settled.outcome().model(),
                             settled.key_id(), 1, settled.usage().input_tokens(),
                             settled.usage().output_tokens(), settled.cost().amount()});
+    row.request.mutable_usage()->Swap(settled.mutable_usage());
+    row.request.mutable_cost()->Swap(settled.mutable_cost());
     return {};
 }
 
-void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) {
+/// Takes the steps and the content out of the story.
+void fill_from(prompts::v1::GenerationStory& story, v1::Request& request) {
     request.set_at_us(story.at_us());
     request.set_route(story.route());
     request.set_streamed(story.streamed());
@@ -69,7 +77,7 @@ void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) 
     if (story.prompt_version() != 0) request.set_prompt_version(story.prompt_version());
     request.set_variant(story.variant());
     request.set_key_id(story.key_id());
-    *request.mutable_steps() = story.steps();
+    request.mutable_steps()->Swap(story.mutable_steps());
     for (const common::v1::ReviewNote& note : story.review()) {
         auto& decision = *request.add_review();
         decision.set_stage(note.stage());
@@ -79,8 +87,9 @@ void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) 
         decision.set_count(note.count());
     }
     if (story.has_content()) {
-        request.mutable_content()->set_input(story.content().input());
-        request.mutable_content()->set_output(story.content().output());
+        request.mutable_content()->set_input(std::move(*story.mutable_content()->mutable_input()));
+        request.mutable_content()->set_output(
+            std::move(*story.mutable_content()->mutable_output()));
     }
     request.set_error_code(story.error_code());
     request.set_error_message(story.error_message());
@@ -88,11 +97,10 @@ void fill_from(const prompts::v1::GenerationStory& story, v1::Request& request) 
 }
 
 Result<void> apply_story(LogBatch& batch, const common::v1::OutboxEvent& event) {
-    QUIRE_TRY(const auto story, read<prompts::v1::GenerationStory>(event));
-    const Owner owner{story.org_id(), story.project_id()};
-    QUIRE_TRY(RequestRow* const row, batch.request(owner, story.request_id()));
-    row->is_told = true;
-    fill_from(story, row->request);
+    QUIRE_TRY(auto story, read<prompts::v1::GenerationStory>(event));
+    RequestRow& row = batch.request({story.org_id(), story.project_id()}, story.request_id());
+    row.is_told = true;
+    fill_from(story, row.request);
     return {};
 }
 

@@ -34,7 +34,7 @@ protected:
         row.request.mutable_content()->set_input("words");
         row.request.mutable_cost()->set_amount(3);
         row.request.mutable_cost()->add_lines()->set_amount(3);
-        EXPECT_TRUE(AnalyticsStore(database_->writer()).put({"org_1", "prj_1"}, row));
+        EXPECT_TRUE(AnalyticsStore(database_->writer()).insert({"org_1", "prj_1"}, row));
     }
     Result<v1::ListRequestsResponse> list() {
         return test::run(service_.list_requests(ctx_, ask_));

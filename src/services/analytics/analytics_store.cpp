@@ -14,16 +14,37 @@ Result<void> parse_into(v1::Request& request, const std::string& bytes) {
     return Error(ErrorCode::kStorageUnavailable, "the request log holds what is no request");
 }
 
-/// Takes what only the page of one request shows out of `summary`.
-v1::Request split_details(v1::Request& summary) {
+/// The two parts of a row; what only the page of one request shows is in the second.
+struct Parts {
+    v1::Request summary;
     v1::Request details;
+    std::string summary_bytes;
+    std::string details_bytes;
+};
+
+Parts split(const v1::Request& request) {
+    Parts parts;
+    v1::Request& summary = parts.summary;
+    v1::Request& details = parts.details;
+    summary = request;
     details.mutable_steps()->Swap(summary.mutable_steps());
     if (summary.has_content()) details.mutable_content()->Swap(summary.mutable_content());
     summary.clear_content();
     if (summary.cost().lines_size() > 0) {
         details.mutable_cost()->mutable_lines()->Swap(summary.mutable_cost()->mutable_lines());
     }
-    return details;
+    parts.summary_bytes = summary.SerializeAsString();
+    parts.details_bytes = details.SerializeAsString();
+    return parts;
+}
+
+storage::Values values_of(const Owner& owner, const RequestRow& row, const Parts& parts) {
+    const auto view = [](const std::string& text) { return std::string_view(text); };
+    const v1::Request& summary = parts.summary;
+    return {view(owner.org_id),        view(owner.project_id),   view(summary.id()),
+            summary.at_us(),           view(summary.model()),    view(summary.status()),
+            view(summary.key_id()),    summary.cost().amount(),  std::int64_t{row.is_told},
+            view(parts.summary_bytes), view(parts.details_bytes)};
 }
 
 UsageRow usage_row(const Row& row) {
@@ -48,22 +69,25 @@ Result<std::optional<RequestRow>> AnalyticsStore::find(const Owner& owner, const
     return std::optional(std::move(row));
 }
 
-Result<void> AnalyticsStore::put(const Owner& owner, const RequestRow& row) {
-    v1::Request summary = row.request;
-    const v1::Request details = split_details(summary);
-    const std::string summary_bytes = summary.SerializeAsString();
-    const std::string details_bytes = details.SerializeAsString();
-    const auto put = connection_.execute(
-        "INSERT INTO requests (org_id, project_id, id, at, model, status, key_id, cost, is_told, "
-        "summary, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-        "ON CONFLICT (project_id, id) DO UPDATE SET at = excluded.at, "
-        "model = excluded.model, status = excluded.status, key_id = excluded.key_id, "
-        "cost = excluded.cost, is_told = excluded.is_told, summary = excluded.summary, "
-        "details = excluded.details",
-        {owner.org_id, owner.project_id, summary.id(), summary.at_us(), summary.model(),
-         summary.status(), summary.key_id(), summary.cost().amount(),
-         std::int64_t{row.is_told ? 1 : 0}, summary_bytes, details_bytes});
-    if (!put) return put.error();
+Result<bool> AnalyticsStore::insert(const Owner& owner, const RequestRow& row) {
+    const Parts parts = split(row.request);
+    QUIRE_TRY(const std::int64_t changed,
+              connection_.execute(
+                  "INSERT INTO requests (org_id, project_id, id, at, model, status, key_id, cost, "
+                  "is_told, summary, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+                  "$11) ON CONFLICT (project_id, id) DO NOTHING",
+                  values_of(owner, row, parts)));
+    return changed == 1;
+}
+
+Result<void> AnalyticsStore::replace(const Owner& owner, const RequestRow& row) {
+    const Parts parts = split(row.request);
+    const auto replaced = connection_.execute(
+        "UPDATE requests SET at = $4, model = $5, status = $6, key_id = $7, cost = $8, "
+        "is_told = $9, summary = $10, details = $11 "
+        "WHERE org_id = $1 AND project_id = $2 AND id = $3",
+        values_of(owner, row, parts));
+    if (!replaced) return replaced.error();
     return {};
 }
 

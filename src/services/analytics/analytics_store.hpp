@@ -18,7 +18,8 @@ struct Owner {
 /// A request as far as events have told of it.
 struct RequestRow {
     v1::Request request;
-    bool is_told = false;  ///< its story has come, not only its settlement
+    bool is_told = false;     ///< its story has come, not only its settlement
+    bool is_settled = false;  ///< its settlement is among what a batch has heard
 };
 
 /// What a page of the log is made of; "" does not filter.
@@ -56,8 +57,9 @@ public:
     explicit AnalyticsStore(storage::Connection& connection) : connection_(connection) {}
 
     Result<std::optional<RequestRow>> find(const Owner& owner, const std::string& id);
-    /// Inserts or replaces.
-    Result<void> put(const Owner& owner, const RequestRow& row);
+    /// False, and nothing changed, where the request has a row.
+    Result<bool> insert(const Owner& owner, const RequestRow& row);
+    Result<void> replace(const Owner& owner, const RequestRow& row);
     /// Newest first, without steps, cost lines and content.
     Result<std::vector<v1::Request>> list(const Owner& owner, const RequestFilter& filter);
 

@@ -73,6 +73,7 @@ awaitable<Result<Events>> EventConsumer::fetch() {
     common::v1::ReadOutboxRequest request;
     request.set_after_sequence(last);
     request.set_limit(kPageSize);
+    request.set_binary(true);
     for (int pages = 0; pages < kPagesMax; ++pages) {
         QUIRE_CO_TRY(common::v1::OutboxPage page, source_.read(request));
         events.list.insert(events.list.end(),
@@ -131,7 +132,8 @@ Result<void> EventConsumer::apply_one(LogBatch& batch, const OutboxEvent& event)
     QUIRE_LOG(error, "an event cannot be read", {"source", source_.name}, {"event", event.id()},
               {"type", event.type()}, {"why", applied.error().message()});
     return batch.put_dead_letter({source_.name, event.sequence(), event.id(), event.type(),
-                                  event.data_json(), applied.error().message(), clock_.now()});
+                                  event.data_json().empty() ? event.data() : event.data_json(),
+                                  applied.error().message(), clock_.now()});
 }
 
 }  // namespace quire::analytics

@@ -72,6 +72,17 @@ protected:
         return event;
     }
 
+    /// The source's last event as it comes to whoever asks for messages instead of JSON.
+    template <class Message>
+    OutboxEvent& make_binary() {
+        OutboxEvent& event = outbox_.back();
+        Message message;
+        EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(event.data_json(), &message).ok());
+        event.clear_data_json();
+        event.set_data(message.SerializeAsString());
+        return event;
+    }
+
     Result<void> handle(const OutboxEvent& event) { return test::run(consumer_.handle(event)); }
     std::int64_t catch_up() {
         const auto count = test::run(consumer_.catch_up());
@@ -289,6 +300,44 @@ TEST_F(EventConsumerTest, ARequestIsTheSameWhicheverOfItsEventsComesFirst) {
     EXPECT_EQ(first.review_size(), 1);
     first.set_id("req_2");
     EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+}
+
+TEST_F(EventConsumerTest, EventsOfOneRequestMayComeInDifferentBatches) {
+    settled("req_0", 10);
+    told("req_0", "cancelled");
+    EXPECT_EQ(catch_up(), 2);
+    ASSERT_TRUE(handle(settled("req_1", 10)));
+    ASSERT_TRUE(handle(told("req_1", "cancelled")));
+    ASSERT_TRUE(handle(told("req_2", "cancelled")));
+    ASSERT_TRUE(handle(settled("req_2", 10)));
+
+    const v1::Request together = row_of("req_0")->request;
+    for (const char* request : {"req_1", "req_2"}) {
+        auto apart = row_of(request);
+        ASSERT_TRUE(apart);
+        EXPECT_TRUE(apart->is_told);
+        apart->request.set_id("req_0");
+        EXPECT_EQ(apart->request.SerializeAsString(), together.SerializeAsString()) << request;
+    }
+    EXPECT_EQ(total(), 30);
+}
+
+TEST_F(EventConsumerTest, ReadsMessagesAsWellAsJson) {
+    settled("req_1", 10);
+    make_binary<credits::v1::Settled>();
+    told("req_1", "cancelled");
+    make_binary<prompts::v1::GenerationStory>();
+    settled("req_2", 20);
+    make_binary<credits::v1::Settled>().mutable_data()->pop_back();
+
+    EXPECT_EQ(catch_up(), 3);
+
+    const auto row = row_of("req_1");
+    ASSERT_TRUE(row);
+    EXPECT_EQ(row->request.status(), "cancelled");
+    EXPECT_EQ(row->request.cost().amount(), 10);
+    EXPECT_EQ(total(), 10);
+    EXPECT_EQ(count_of("dead_letters"), 1U);
 }
 
 TEST_F(EventConsumerTest, AStoryAloneCostsNothingAndASettlementAloneIsARequest) {

@@ -2,14 +2,33 @@
 
 namespace quire::analytics {
 
-Result<RequestRow*> LogBatch::request(const Owner& owner, const std::string& id) {
-    RequestKey key(owner.org_id, owner.project_id, id);
-    const auto known = requests_.find(key);
-    if (known != requests_.end()) return &known->second;
-    QUIRE_TRY(auto found, store_.find(owner, id));
-    RequestRow row = found ? *std::move(found) : RequestRow();
+namespace {
+
+/// What the store has of a request, and what a batch has heard since.
+void merge(RequestRow& stored, RequestRow heard) {
+    if (!heard.is_told && stored.is_told) {
+        stored.request.mutable_usage()->Swap(heard.request.mutable_usage());
+        stored.request.mutable_cost()->Swap(heard.request.mutable_cost());
+        return;
+    }
+    v1::Request& before = stored.request;
+    v1::Request& now = heard.request;
+    if (!heard.is_settled) {
+        if (before.has_usage()) now.mutable_usage()->Swap(before.mutable_usage());
+        if (before.has_cost()) now.mutable_cost()->Swap(before.mutable_cost());
+    }
+    if (now.provider().empty()) now.set_provider(before.provider());
+    if (now.prompt().empty()) now.set_prompt(before.prompt());
+    if (now.prompt_version() == 0) now.set_prompt_version(before.prompt_version());
+    stored = std::move(heard);
+}
+
+}  // namespace
+
+RequestRow& LogBatch::request(const Owner& owner, const std::string& id) {
+    RequestRow& row = requests_[RequestKey(id, owner.org_id, owner.project_id)];
     row.request.set_id(id);
-    return &requests_.emplace(std::move(key), std::move(row)).first->second;
+    return row;
 }
 
 void LogBatch::add_usage(const Owner& owner, const UsageRow& usage) {
@@ -22,8 +41,8 @@ void LogBatch::add_usage(const Owner& owner, const UsageRow& usage) {
 }
 
 Result<void> LogBatch::write() {
-    for (const auto& [key, row] : requests_) {
-        const auto put = store_.put({std::get<0>(key), std::get<1>(key)}, row);
+    for (auto& [key, row] : requests_) {
+        const auto put = write_request({std::get<1>(key), std::get<2>(key)}, std::move(row));
         if (!put) return put;
     }
     for (auto& [key, sum] : usage_) {
@@ -34,6 +53,16 @@ Result<void> LogBatch::write() {
     requests_.clear();
     usage_.clear();
     return {};
+}
+
+/// Nearly all are new: inserting sees the others, so that no row is looked up in vain.
+Result<void> LogBatch::write_request(const Owner& owner, RequestRow row) {
+    QUIRE_TRY(const bool is_new, store_.insert(owner, row));
+    if (is_new) return {};
+    QUIRE_TRY(auto stored, store_.find(owner, row.request.id()));
+    if (!stored) return {};  // the same id of another organization, which none makes
+    merge(*stored, std::move(row));
+    return store_.replace(owner, *stored);
 }
 
 }  // namespace quire::analytics

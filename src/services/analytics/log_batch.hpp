@@ -14,8 +14,8 @@ class LogBatch {
 public:
     explicit LogBatch(storage::Connection& connection) : store_(connection) {}
 
-    /// The request as it is, or a new one; it may be changed until `write`.
-    Result<RequestRow*> request(const Owner& owner, const std::string& id);
+    /// What this batch has of the request; it may be changed until `write`.
+    RequestRow& request(const Owner& owner, const std::string& id);
     /// Adds to the row of its day, model and key.
     void add_usage(const Owner& owner, const UsageRow& usage);
     Result<void> put_dead_letter(const DeadLetter& letter) {
@@ -24,8 +24,11 @@ public:
     Result<void> write();
 
 private:
+    /// Its id first: the rows are written in about the order of the table.
     using RequestKey = std::tuple<std::string, std::string, std::string>;
     using UsageKey = std::tuple<std::string, std::string, std::int64_t, std::string, std::string>;
+
+    Result<void> write_request(const Owner& owner, RequestRow row);
 
     AnalyticsStore store_;
     std::map<RequestKey, RequestRow> requests_;

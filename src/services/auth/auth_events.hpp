@@ -4,6 +4,7 @@
 #include "base/rng.hpp"
 #include "runtime/rpc/call_context.hpp"
 #include "services/auth/auth_store.hpp"
+#include "storage/outbox_page.hpp"
 
 namespace quire::auth {
 
@@ -12,5 +13,6 @@ Result<void> publish_key_created(storage::Connection& connection, const rpc::Cal
                                  const KeyRow& key, Rng& rng);
 Result<void> publish_key_revoked(storage::Connection& connection, const rpc::CallContext& ctx,
                                  const KeyRow& key, Timestamp at, Rng& rng);
+const storage::EventTypes& event_types();
 
 }  // namespace quire::auth

@@ -3,7 +3,7 @@
 #include "base/id.hpp"
 #include "services/auth/api_key.hpp"
 #include "services/auth/auth_events.hpp"
-#include "storage/outbox.hpp"
+#include "storage/outbox_page.hpp"
 
 #include <fmt/format.h>
 
@@ -227,21 +227,7 @@ awaitable<Result<v1::ListOrganizationsResponse>> AuthService::list_organizations
 
 awaitable<Result<common::v1::OutboxPage>> AuthService::read_outbox(
     const rpc::CallContext& /*ctx*/, const common::v1::ReadOutboxRequest& request) {
-    auto read = [&request](Connection& connection) {
-        return storage::read_outbox(connection, request.after_sequence(), request.limit());
-    };
-    QUIRE_CO_TRY(const std::vector<storage::OutboxRow> rows, database_.read(std::move(read)));
-    common::v1::OutboxPage page;
-    for (const storage::OutboxRow& row : rows) {
-        auto& event = *page.add_events();
-        event.set_sequence(row.sequence);
-        event.set_id(row.event_id);
-        event.set_type(row.type);
-        event.set_subject(row.subject);
-        event.set_time_us(row.created_at.micros);
-        event.set_data_json(row.payload);
-        event.set_traceparent(row.traceparent);
-    }
+    auto page = co_await storage::read_outbox_page(database_, request, event_types());
     co_return page;
 }
 

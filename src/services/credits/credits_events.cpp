@@ -1,118 +1,78 @@
 #include "services/credits/credits_events.hpp"
 
-#include "runtime/json.hpp"
-
-#include <fmt/format.h>
+#include "quire/credits/v1/credits.pb.h"
 
 namespace quire::credits {
 namespace {
 
-/// protobuf JSON of one message: 64-bit integers are strings, what is empty is left out.
-class ProtoJson {
-public:
-    explicit ProtoJson(std::string& out) : out_(out) { out_ += '{'; }
-
-    ProtoJson& text(std::string_view name, std::string_view value) {
-        if (value.empty()) return *this;
-        key(name);
-        runtime::append_json_string(out_, value);
-        return *this;
-    }
-    ProtoJson& number(std::string_view name, std::int64_t value) {
-        if (value == 0) return *this;
-        key(name);
-        const fmt::format_int digits(value);
-        out_ += '"';
-        out_.append(digits.data(), digits.size());
-        out_ += '"';
-        return *this;
-    }
-    ProtoJson& flag(std::string_view name, bool value) {
-        if (!value) return *this;
-        key(name);
-        out_ += "true";
-        return *this;
-    }
-    /// Its value follows.
-    void key(std::string_view name) {
-        if (!std::exchange(is_first_, false)) out_ += ',';
-        out_ += '"';
-        out_ += name;
-        out_ += "\":";
-    }
-    void end() { out_ += '}'; }
-
-private:
-    std::string& out_;
-    bool is_first_ = true;
-};
-
-void append_usage(std::string& out, const TokenUsage& usage) {
-    ProtoJson json(out);
-    json.number("inputTokens", usage.input).number("outputTokens", usage.output);
-    json.number("cachedTokens", usage.cached).number("reasoningTokens", usage.reasoning);
-    json.flag("estimated", usage.is_estimated);
-    json.end();
+void fill(common::v1::Usage& out, const TokenUsage& usage) {
+    out.set_input_tokens(usage.input);
+    out.set_output_tokens(usage.output);
+    out.set_cached_tokens(usage.cached);
+    out.set_reasoning_tokens(usage.reasoning);
+    out.set_estimated(usage.is_estimated);
 }
 
-void append_cost(std::string& out, const PricedUsage& cost, bool is_estimated) {
-    ProtoJson json(out);
-    json.number("amount", cost.total.micros).flag("estimated", is_estimated);
-    if (!cost.lines.empty()) {
-        json.key("lines");
-        char separator = '[';
-        for (const PricedLine& line : cost.lines) {
-            out += std::exchange(separator, ',');
-            ProtoJson one(out);
-            one.text("class", line.name).number("tokens", line.tokens);
-            one.number("price", line.price).number("amount", line.amount.micros);
-            one.end();
-        }
-        out += ']';
+void fill(common::v1::Cost& out, const PricedUsage& cost, bool is_estimated) {
+    out.set_amount(cost.total.micros);
+    out.set_estimated(is_estimated);
+    for (const PricedLine& line : cost.lines) {
+        auto& one = *out.add_lines();
+        one.set_class_(std::string(line.name));
+        one.set_tokens(line.tokens);
+        one.set_price(line.price);
+        one.set_amount(line.amount.micros);
     }
-    json.end();
 }
 
-void append_facts(std::string& out, const RequestFacts& facts) {
-    ProtoJson json(out);
-    json.text("status", facts.status).text("model", facts.model).text("provider", facts.provider);
-    json.text("prompt", facts.prompt).number("promptVersion", facts.prompt_version);
-    json.text("variant", facts.variant).text("finishReason", facts.finish_reason);
-    json.end();
+void fill(v1::RequestOutcome& out, const RequestFacts& facts) {
+    out.set_status(facts.status);
+    out.set_model(facts.model);
+    out.set_provider(facts.provider);
+    out.set_prompt(facts.prompt);
+    out.set_prompt_version(facts.prompt_version);
+    out.set_variant(facts.variant);
+    out.set_finish_reason(facts.finish_reason);
 }
 
 }  // namespace
 
 storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& hold,
                                  const PricedUsage& cost) {
+    v1::Settled message;
+    message.set_org_id(hold.org_id);
+    message.set_project_id(hold.project_id);
+    message.set_key_id(hold.key_id);
+    message.set_request_id(order.request_id);
+    fill(*message.mutable_usage(), order.usage);
+    fill(*message.mutable_cost(), cost, order.usage.is_estimated);
+    fill(*message.mutable_outcome(), order.facts);
     storage::OutboxRow row;
     row.type = kSettledType;
     row.subject = order.request_id;
     row.traceparent = order.traceparent;
-    row.payload.reserve(640);
-    ProtoJson json(row.payload);
-    json.text("orgId", hold.org_id).text("projectId", hold.project_id);
-    json.text("keyId", hold.key_id).text("requestId", order.request_id);
-    json.key("usage");
-    append_usage(row.payload, order.usage);
-    json.key("cost");
-    append_cost(row.payload, cost, order.usage.is_estimated);
-    json.key("outcome");
-    append_facts(row.payload, order.facts);
-    json.end();
+    row.payload = message.SerializeAsString();
     return row;
 }
 
 storage::OutboxRow granted_event(const TransferRow& grant, const std::string& traceparent) {
+    v1::Granted message;
+    message.set_org_id(grant.org_id);
+    message.set_entry_id(grant.id);
+    message.set_amount(grant.posted.micros);
+    message.set_reason(grant.description);
     storage::OutboxRow row;
     row.type = kGrantedType;
     row.subject = grant.id;
     row.traceparent = traceparent;
-    ProtoJson json(row.payload);
-    json.text("orgId", grant.org_id).text("entryId", grant.id);
-    json.number("amount", grant.posted.micros).text("reason", grant.description);
-    json.end();
+    row.payload = message.SerializeAsString();
     return row;
+}
+
+const storage::EventTypes& event_types() {
+    static const storage::EventTypes types{{kSettledType, &v1::Settled::default_instance()},
+                                           {kGrantedType, &v1::Granted::default_instance()}};
+    return types;
 }
 
 }  // namespace quire::credits

@@ -66,6 +66,12 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
     return error;
 }
 
+/// One entry of Server-Timing, in milliseconds.
+void append_timing(std::string& out, std::string_view name, std::int64_t micros) {
+    out += name;
+    fmt::format_to(std::back_inserter(out), ";dur={}.{:03}", micros / 1000, micros % 1000);
+}
+
 }  // namespace
 
 Result<void> GatewayCall::authorize() {
@@ -98,11 +104,11 @@ void GatewayCall::add_headers(
     http::Response& response,
     const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const {
     response.headers.emplace_back("x-request-id", ctx.request_id);
-    std::string timing =
-        fmt::format("auth;dur={:.3f}", static_cast<double>(auth_took.count()) / 1e3);
+    std::string timing;
+    append_timing(timing, "auth", auth_took.count());
     for (const common::v1::Step& step : steps) {
-        fmt::format_to(std::back_inserter(timing), ", {};dur={:.3f}", step.name(),
-                       static_cast<double>(step.duration_us()) / 1e3);
+        timing += ", ";
+        append_timing(timing, step.name(), step.duration_us());
     }
     response.headers.emplace_back("server-timing", std::move(timing));
 }

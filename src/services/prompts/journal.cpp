@@ -3,8 +3,7 @@
 #include "base/id.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
-#include "runtime/proto_json.hpp"
-#include "storage/outbox.hpp"
+#include "storage/outbox_page.hpp"
 
 namespace quire::prompts {
 namespace {
@@ -19,6 +18,9 @@ constexpr std::int64_t kPruneMax = 100;
 constexpr std::size_t kStoryBytesMax = 64 * 1024 * 1024;
 /// Whoever consumes the events may be away for so long.
 constexpr std::chrono::hours kEventLife{7 * 24};
+
+constexpr std::string_view kCompletedType = "quire.prompts.generation_completed.v1";
+constexpr std::string_view kFailedType = "quire.prompts.generation_failed.v1";
 
 template <class Message>
 Result<Message> parsed(const std::string& bytes) {
@@ -48,27 +50,27 @@ bool is_complete(const v1::GenerationStory& story) {
 }
 
 /// One event per request, so its id follows from the request's.
-storage::OutboxRow event_of(const v1::GenerationStory& story, const std::string& traceparent,
+storage::OutboxRow event_of(const v1::GenerationStory& story, std::string traceparent,
                             Timestamp now) {
     storage::OutboxRow row;
     const std::string& request = story.request_id();
     row.event_id = fmt::format("evt_{}", ulid_of(request, "req").value_or(request));
-    row.type = is_complete(story) ? "quire.prompts.generation_completed.v1"
-                                  : "quire.prompts.generation_failed.v1";
+    row.type = is_complete(story) ? kCompletedType : kFailedType;
     row.subject = request;
-    row.traceparent = traceparent;
+    row.payload = story.SerializeAsString();
+    row.traceparent = std::move(traceparent);
     row.created_at = now;
     return row;
 }
 
 }  // namespace
 
-void Journal::tell(v1::GenerationStory story, std::string traceparent) {
-    const std::size_t bytes = story.ByteSizeLong();
+void Journal::tell(const v1::GenerationStory& story, std::string traceparent) {
+    storage::OutboxRow row = event_of(story, std::move(traceparent), clock_.now());
     const std::lock_guard lock(mutex_);
-    if (story_bytes_ + bytes > kStoryBytesMax) return count_dropped();
-    story_bytes_ += bytes;
-    stories_.push_back({std::move(story), std::move(traceparent)});
+    if (story_bytes_ + row.payload.size() > kStoryBytesMax) return count_dropped();
+    story_bytes_ += row.payload.size();
+    stories_.push_back(std::move(row));
     schedule(kGather);
 }
 
@@ -97,7 +99,7 @@ void Journal::put_back(Flush flush) {
     if (is_stopping_) return;
     waiting_.merge(flush.checkpoints);
     obsolete_.insert(obsolete_.end(), flush.obsolete.begin(), flush.obsolete.end());
-    for (const Told& told : flush.stories) story_bytes_ += told.story.ByteSizeLong();
+    for (const auto& story : flush.stories) story_bytes_ += story.payload.size();
     flush.stories.insert(flush.stories.end(), std::make_move_iterator(stories_.begin()),
                          std::make_move_iterator(stories_.end()));
     stories_ = std::move(flush.stories);
@@ -127,12 +129,10 @@ Result<void> Journal::write(Connection& connection, const Flush& flush, Timestam
     return write_stories(connection, flush.stories, now);
 }
 
-Result<void> Journal::write_stories(Connection& connection, const std::vector<Told>& stories,
-                                    Timestamp now) {
-    for (const Told& told : stories) {
-        storage::OutboxRow row = event_of(told.story, told.traceparent, now);
-        runtime::append_proto_json(row.payload, told.story);
-        const auto appended = storage::append_event(connection, row);
+Result<void> Journal::write_stories(Connection& connection,
+                                    const std::vector<storage::OutboxRow>& stories, Timestamp now) {
+    for (const storage::OutboxRow& story : stories) {
+        const auto appended = storage::append_event(connection, story);
         if (!appended) return appended;
     }
     if (stories.empty()) return {};
@@ -145,21 +145,9 @@ Result<void> Journal::write_stories(Connection& connection, const std::vector<To
 
 awaitable<Result<common::v1::OutboxPage>> Journal::read_outbox(
     const common::v1::ReadOutboxRequest& request) {
-    auto read = [&request](Connection& connection) {
-        return storage::read_outbox(connection, request.after_sequence(), request.limit());
-    };
-    QUIRE_CO_TRY(const std::vector<storage::OutboxRow> rows, database_.read(std::move(read)));
-    common::v1::OutboxPage page;
-    for (const storage::OutboxRow& row : rows) {
-        auto& event = *page.add_events();
-        event.set_sequence(row.sequence);
-        event.set_id(row.event_id);
-        event.set_type(row.type);
-        event.set_subject(row.subject);
-        event.set_time_us(row.created_at.micros);
-        event.set_data_json(row.payload);
-        event.set_traceparent(row.traceparent);
-    }
+    const auto& story = v1::GenerationStory::default_instance();
+    static const storage::EventTypes types{{kCompletedType, &story}, {kFailedType, &story}};
+    auto page = co_await storage::read_outbox_page(database_, request, types);
     co_return page;
 }
 

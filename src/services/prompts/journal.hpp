@@ -7,6 +7,7 @@
 #include "runtime/rpc/call_context.hpp"
 #include "runtime/task_group.hpp"
 #include "storage/database.hpp"
+#include "storage/outbox.hpp"
 
 #include <map>
 #include <mutex>
@@ -34,7 +35,7 @@ public:
     void forget(const std::string& request_id);
     /// Publishes what happened in a request that is over. Returns at once; where more waits than
     /// there is room for, the story is dropped and counted.
-    void tell(v1::GenerationStory story, std::string traceparent);
+    void tell(const v1::GenerationStory& story, std::string traceparent);
     /// The published events, for whoever consumes them.
     awaitable<Result<common::v1::OutboxPage>> read_outbox(
         const common::v1::ReadOutboxRequest& request);
@@ -59,18 +60,15 @@ public:
     void stop();
 
 private:
-    struct Told {
-        v1::GenerationStory story;
-        std::string traceparent;
-    };
     /// What is written together.
     struct Flush {
         std::map<std::string, std::string> checkpoints;
         std::vector<std::string> obsolete;
-        std::vector<Told> stories;
+        std::vector<storage::OutboxRow> stories;
     };
     static Result<void> write_stories(storage::Connection& connection,
-                                      const std::vector<Told>& stories, Timestamp now);
+                                      const std::vector<storage::OutboxRow>& stories,
+                                      Timestamp now);
     static Result<void> write(storage::Connection& connection, const Flush& flush, Timestamp now);
     awaitable<void> flush_after(std::chrono::milliseconds pause);
     /// Under the lock.
@@ -85,7 +83,7 @@ private:
     std::map<std::string, std::string> waiting_;  ///< request to its serialized settlement
     std::set<std::string> written_;               ///< requests with a row in the journal
     std::vector<std::string> obsolete_;           ///< rows to delete
-    std::vector<Told> stories_;
+    std::vector<storage::OutboxRow> stories_;
     std::size_t story_bytes_ = 0;
     bool is_scheduled_ = false;
     bool is_stopping_ = false;
