@@ -79,6 +79,7 @@ private:
             co_return;
         }
         violations.Set(static_cast<double>(report->violations.size()));
+        QUIRE_LOG(info, "the ledger was verified", {"violations", report->violations.size()});
         for (const std::string& violation : report->violations) {
             QUIRE_LOG(error, "a ledger invariant does not hold", {"violation", violation});
         }
