@@ -37,7 +37,7 @@ public:
         } catch (const CLI::Success& help) {
             return program_.exit(help);
         } catch (const CLI::ParseError& e) {
-            program_.exit(e);
+            if (!name_unknown_command(argc, argv)) program_.exit(e);
             return kWrongUsage;
         }
         options_.data = data_;
@@ -45,6 +45,30 @@ public:
     }
 
 private:
+    /// The parser says only that a command is missing. Names the word that is none; false when that
+    /// is not what is wrong.
+    bool name_unknown_command(int argc, char** argv) const {
+        const CLI::App* at = &program_;
+        for (int i = 1; i < argc; ++i) {
+            const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+            if (commands.empty() || argv[i][0] == '-') return false;
+            std::vector<std::string> names;
+            const CLI::App* next = nullptr;
+            for (const CLI::App* command : commands) {
+                names.push_back(command->get_name());
+                if (names.back() == argv[i]) next = command;
+            }
+            if (next == nullptr) {
+                const std::string path = at == &program_ ? "quire" : "quire " + at->get_name();
+                fmt::print(stderr, "{}: there is no command '{}'; there are {}\n", path, argv[i],
+                           fmt::join(names, ", "));
+                return true;
+            }
+            at = next;
+        }
+        return false;
+    }
+
     CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& help,
                           std::function<int()> action) {
         CLI::App* command = parent.add_subcommand(name, help);

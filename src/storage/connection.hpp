@@ -33,7 +33,8 @@ private:
 };
 
 /// One connection to a store, used by one thread at a time. SQL is the portable subset with `$1`
-/// parameters. Errors: kAlreadyExists for a unique key, else kStorageUnavailable.
+/// parameters. Errors: kAlreadyExists for a unique key, kNotFound for a row that names
+/// what is not there, else kStorageUnavailable.
 class Connection {
 public:
     virtual ~Connection() = default;

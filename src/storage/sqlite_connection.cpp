@@ -89,6 +89,9 @@ Error SqliteConnection::failed(std::string_view doing) const {
     const int code = sqlite3_extended_errcode(handle_);
     const bool is_duplicate =
         code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY;
+    if (code == SQLITE_CONSTRAINT_FOREIGNKEY) {
+        return {ErrorCode::kNotFound, fmt::format("cannot {}: what it names is not there", doing)};
+    }
     return {is_duplicate ? ErrorCode::kAlreadyExists : ErrorCode::kStorageUnavailable,
             fmt::format("cannot {}: {}", doing, sqlite3_errmsg(handle_))};
 }

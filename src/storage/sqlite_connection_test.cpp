@@ -84,6 +84,13 @@ TEST_F(SqliteConnectionTest, ParametersAreNumberedAndMayRepeat) {
     EXPECT_EQ(rows->front().text(2), "second");
 }
 
+TEST_F(SqliteConnectionTest, ARowThatNamesWhatIsNotThereIsNotFound) {
+    const auto orphan = store_->execute("INSERT INTO things (id, parent) VALUES (1, 99)");
+
+    ASSERT_FALSE(orphan);
+    EXPECT_EQ(orphan.error().code(), ErrorCode::kNotFound);
+}
+
 TEST_F(SqliteConnectionTest, ATakenUniqueKeyIsAlreadyExists) {
     ASSERT_TRUE(insert(1, "a"));
 
@@ -104,7 +111,6 @@ TEST_F(SqliteConnectionTest, OtherFailuresAreStorageUnavailable) {
     for (const Row& row : {
              Row{"syntax", "SELEKT 1"},
              Row{"no table", "INSERT INTO nothing VALUES (1)"},
-             Row{"foreign key", "INSERT INTO things (id, parent) VALUES (1, 99)"},
              Row{"strict type", "INSERT INTO things (id, name) VALUES ('x', 'y')"},
          }) {
         const auto done = store_->execute(row.sql);

@@ -97,6 +97,8 @@ def test_what_is_printed_may_be_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments, words", [
+    (("frobnicate",), ["quire: there is no command 'frobnicate'", "credits"]),
+    (("keys", "frob"), ["quire keys: there is no command 'frob'", "create"]),
     (("keys", "create", "--name", "x", "--expires", "999999999d"), ["36500d", "never"]),
     (("prompts", "label", "blog", "x", "production"), ["whole number", "1"])])
 def test_a_wrong_argument_is_refused_with_what_would_be_right(

@@ -1,7 +1,7 @@
 #include "services/analytics/analytics_service.hpp"
 
-#include "base/id.hpp"
 #include "services/analytics/analytics_store.hpp"
+#include "storage/page.hpp"
 
 #include <fmt/format.h>
 
@@ -13,32 +13,23 @@ namespace {
 
 using storage::Connection;
 
-constexpr std::int64_t kPageDefault = 50;
-constexpr std::int64_t kPageMax = 1000;
 constexpr std::array<std::string_view, 4> kStatuses{"completed", "blocked", "failed", "cancelled"};
 
 Owner owner_of(const rpc::CallContext& ctx) {
     return {ctx.principal.org_id, ctx.principal.project_id};
 }
 
-Error bad_value(const char* param, std::string message) {
-    return Error(ErrorCode::kInvalidValue, std::move(message)).with_param(param);
-}
-
 Result<RequestFilter> filter_of(const v1::ListRequestsRequest& request) {
     RequestFilter filter{request.page().after(), request.model(), request.status(),
-                         request.key_id(), request.page().limit()};
-    if (filter.limit == 0) filter.limit = kPageDefault;
-    if (filter.limit < 1 || filter.limit > kPageMax) {
-        return bad_value("limit", fmt::format("limit must be 1 to {}", kPageMax));
-    }
-    if (!filter.after.empty() && !ulid_of(filter.after, "req")) {
-        return bad_value("after", "after must be the id of a request, req_…");
-    }
+                         request.key_id()};
+    QUIRE_TRY(filter.limit, storage::page_limit(request.page()));
+    const auto checked = storage::check_cursor(request.page(), "req", "a request");
+    if (!checked) return checked.error();
     if (!filter.status.empty() &&
         std::find(kStatuses.begin(), kStatuses.end(), filter.status) == kStatuses.end()) {
-        return bad_value("status",
-                         fmt::format("status must be one of {}", fmt::join(kStatuses, ", ")));
+        return Error(ErrorCode::kInvalidValue,
+                     fmt::format("status must be one of {}", fmt::join(kStatuses, ", ")))
+            .with_param("status");
     }
     return filter;
 }
@@ -56,8 +47,7 @@ awaitable<Result<v1::ListRequestsResponse>> AnalyticsService::list_requests(
     };
     QUIRE_CO_TRY(std::vector<v1::Request> found, database_.read(std::move(read)));
     v1::ListRequestsResponse response;
-    response.set_has_more(static_cast<std::int64_t>(found.size()) > limit);
-    if (response.has_more()) found.pop_back();
+    response.set_has_more(storage::cut_page(found, limit));
     for (v1::Request& one : found) response.add_requests()->Swap(&one);
     co_return response;
 }

@@ -4,6 +4,7 @@
 #include "services/auth/api_key.hpp"
 #include "services/auth/auth_events.hpp"
 #include "storage/outbox_page.hpp"
+#include "storage/page.hpp"
 
 #include <fmt/format.h>
 
@@ -21,8 +22,6 @@ constexpr std::array<std::string_view, 7> kScopes{"inference",    "prompts:read"
 constexpr std::size_t kNameMax = 100;
 /// The last moment of the year 9999: RFC 3339 has four digits for a year.
 constexpr Timestamp kExpiryMax{253'402'300'799'999'999};
-constexpr std::int64_t kPageDefault = 50;
-constexpr std::int64_t kPageMax = 1000;
 
 v1::Key to_message(const KeyRow& row) {
     v1::Key key;
@@ -45,16 +44,6 @@ v1::Organization to_message(const OrganizationRow& row) {
     organization.set_project_id(row.project_id);
     organization.set_user_id(row.user_id);
     return organization;
-}
-
-Result<std::int64_t> page_limit(const common::v1::PageRequest& page) {
-    if (page.limit() == 0) return kPageDefault;
-    if (page.limit() < 1 || page.limit() > kPageMax) {
-        return Error(ErrorCode::kInvalidValue,
-                     fmt::format("limit is {}; it must be 1 to {}", page.limit(), kPageMax))
-            .with_param("limit");
-    }
-    return std::int64_t{page.limit()};
 }
 
 Result<void> check_name(const std::string& name) {
@@ -161,8 +150,10 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
 
 awaitable<Result<v1::ListKeysResponse>> AuthService::list_keys(const rpc::CallContext& ctx,
                                                                const v1::ListKeysRequest& request) {
-    const auto limit = page_limit(request.page());
+    const auto limit = storage::page_limit(request.page());
     if (!limit) co_return limit.error();
+    const auto checked = storage::check_cursor(request.page(), "key", "a key");
+    if (!checked) co_return checked.error();
     auto list = [&](Connection& connection) {
         return AuthStore(connection)
             .list_keys(ctx.principal.org_id, ctx.principal.project_id, request.page().after(),
@@ -170,8 +161,7 @@ awaitable<Result<v1::ListKeysResponse>> AuthService::list_keys(const rpc::CallCo
     };
     QUIRE_CO_TRY(std::vector<KeyRow> rows, database_.read(std::move(list)));
     v1::ListKeysResponse response;
-    response.set_has_more(static_cast<std::int64_t>(rows.size()) > *limit);
-    if (response.has_more()) rows.pop_back();
+    response.set_has_more(storage::cut_page(rows, *limit));
     for (const KeyRow& row : rows) *response.add_keys() = to_message(row);
     co_return response;
 }
@@ -212,15 +202,16 @@ awaitable<Result<v1::CreateOrganizationResponse>> AuthService::create_organizati
 
 awaitable<Result<v1::ListOrganizationsResponse>> AuthService::list_organizations(
     const rpc::CallContext& /*ctx*/, const v1::ListOrganizationsRequest& request) {
-    const auto limit = page_limit(request.page());
+    const auto limit = storage::page_limit(request.page());
     if (!limit) co_return limit.error();
+    const auto checked = storage::check_cursor(request.page(), "org", "an organization");
+    if (!checked) co_return checked.error();
     auto list = [&](Connection& connection) {
         return AuthStore(connection).list_organizations(request.page().after(), *limit + 1);
     };
     QUIRE_CO_TRY(std::vector<OrganizationRow> rows, database_.read(std::move(list)));
     v1::ListOrganizationsResponse response;
-    response.set_has_more(static_cast<std::int64_t>(rows.size()) > *limit);
-    if (response.has_more()) rows.pop_back();
+    response.set_has_more(storage::cut_page(rows, *limit));
     for (const OrganizationRow& row : rows) *response.add_organizations() = to_message(row);
     co_return response;
 }

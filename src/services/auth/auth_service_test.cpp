@@ -300,6 +300,14 @@ TEST_F(AuthServiceTest, ListsKeysInPagesNewestFirst) {
     EXPECT_FALSE(second->has_more());
 }
 
+TEST_F(AuthServiceTest, RefusesAPageThatBeginsAfterNoKey) {
+    const auto keys = list(owner_, 10, "zz");
+
+    ASSERT_FALSE(keys);
+    expect_error(keys.error(), ErrorCode::kInvalidValue, "after must be the id of a key");
+    EXPECT_EQ(keys.error().detail("param"), "after");
+}
+
 TEST_F(AuthServiceTest, RefusesALimitOutOfItsRange) {
     for (const int limit : {-1, 1'001}) {
         const auto keys = list(owner_, limit);

@@ -5,6 +5,7 @@
 #include "services/credits/ledger_checks.hpp"
 #include "services/credits/statements.hpp"
 #include "storage/outbox_page.hpp"
+#include "storage/page.hpp"
 
 #include <fmt/format.h>
 
@@ -16,21 +17,9 @@ namespace {
 using std::chrono::microseconds;
 using storage::Connection;
 
-constexpr std::int64_t kPageDefault = 50;
-constexpr std::int64_t kPageMax = 1000;
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kKeyMax = 255;
 constexpr microseconds kTtlMax{std::chrono::hours(25)};
-
-Result<std::int64_t> page_limit(const common::v1::PageRequest& page) {
-    if (page.limit() == 0) return kPageDefault;
-    if (page.limit() < 1 || page.limit() > kPageMax) {
-        return Error(ErrorCode::kInvalidValue,
-                     fmt::format("limit is {}; it must be 1 to {}", page.limit(), kPageMax))
-            .with_param("limit");
-    }
-    return std::int64_t{page.limit()};
-}
 
 Result<void> check_request_id(const std::string& id) {
     if (ulid_of(id, "req")) return {};
@@ -168,15 +157,14 @@ awaitable<Result<v1::VoidHoldResponse>> CreditsService::void_hold(
 
 awaitable<Result<v1::ListOpenHoldsResponse>> CreditsService::list_open_holds(
     const rpc::CallContext& /*ctx*/, const v1::ListOpenHoldsRequest& request) {
-    const auto limit = page_limit(request.page());
+    const auto limit = storage::page_limit(request.page());
     if (!limit) co_return limit.error();
     auto read = [&](Connection& connection) {
         return read_holds(connection, request.owner(), request.page().after(), *limit + 1);
     };
     QUIRE_CO_TRY(std::vector<HoldRow> rows, deps_.database.read(std::move(read)));
     v1::ListOpenHoldsResponse response;
-    response.set_has_more(static_cast<std::int64_t>(rows.size()) > *limit);
-    if (response.has_more()) rows.pop_back();
+    response.set_has_more(storage::cut_page(rows, *limit));
     for (const HoldRow& row : rows) *response.add_holds() = to_message(row);
     co_return response;
 }
@@ -195,20 +183,16 @@ awaitable<Result<v1::GetBalanceResponse>> CreditsService::get_balance(
 
 awaitable<Result<v1::ListEntriesResponse>> CreditsService::list_entries(
     const rpc::CallContext& ctx, const v1::ListEntriesRequest& request) {
-    const auto limit = page_limit(request.page());
+    const auto limit = storage::page_limit(request.page());
     if (!limit) co_return limit.error();
-    const std::string& after = request.page().after();
-    if (!after.empty() && !ulid_of(after, "txn")) {
-        co_return Error(ErrorCode::kInvalidValue, "after must be the id of an entry, txn_…")
-            .with_param("after");
-    }
+    const auto checked = storage::check_cursor(request.page(), "txn", "an entry");
+    if (!checked) co_return checked.error();
     auto read = [&](Connection& connection) {
-        return read_entries(connection, ctx.principal.org_id, after, *limit + 1);
+        return read_entries(connection, ctx.principal.org_id, request.page().after(), *limit + 1);
     };
     QUIRE_CO_TRY(std::vector<Entry> entries, deps_.database.read(std::move(read)));
     v1::ListEntriesResponse response;
-    response.set_has_more(static_cast<std::int64_t>(entries.size()) > *limit);
-    if (response.has_more()) entries.pop_back();
+    response.set_has_more(storage::cut_page(entries, *limit));
     for (const Entry& entry : entries) *response.add_entries() = to_message(entry);
     co_return response;
 }

@@ -282,7 +282,10 @@ TEST_F(ModelQueueTest, AMovedPlaceIsStillOne) {
 }
 
 TEST_F(ModelQueueTest, ShowsItsDepthAndWhatItRefused) {
-    ModelQueue& queue = make("metered", 1, 1);
+    // Counters live as long as the process, so each repetition takes a model of its own.
+    static int repetition = 0;
+    const std::string model = fmt::format("metered-{}", ++repetition);
+    ModelQueue& queue = make(model, 1, 1);
     Entrant& holder = enter(queue);
     Entrant& waiting = enter(queue);
     EXPECT_EQ(enter(queue).error(), "queue_full");
@@ -292,10 +295,14 @@ TEST_F(ModelQueueTest, ShowsItsDepthAndWhatItRefused) {
     turn();
     const std::string empty = runtime::metrics_text();
 
-    EXPECT_NE(full.find("quire_queue_depth{model=\"metered\"} 1"), std::string::npos);
-    EXPECT_NE(full.find("quire_queue_refused_total{model=\"metered\"} 1"), std::string::npos);
-    EXPECT_NE(empty.find("quire_queue_depth{model=\"metered\"} 0"), std::string::npos);
-    EXPECT_NE(empty.find("quire_queue_wait_seconds_count{model=\"metered\"} 1"), std::string::npos);
+    const auto has = [&](const std::string& text, std::string_view name, int value) {
+        return text.find(fmt::format("{}{{model=\"{}\"}} {}\n", name, model, value)) !=
+               std::string::npos;
+    };
+    EXPECT_TRUE(has(full, "quire_queue_depth", 1));
+    EXPECT_TRUE(has(full, "quire_queue_refused_total", 1));
+    EXPECT_TRUE(has(empty, "quire_queue_depth", 0));
+    EXPECT_TRUE(has(empty, "quire_queue_wait_seconds_count", 1));
     waiting.leave();
 }
 

@@ -1,5 +1,7 @@
 #include "services/prompts/prompts_service.hpp"
 
+#include "storage/page.hpp"
+
 #include <fmt/format.h>
 
 namespace quire::prompts {
@@ -9,8 +11,6 @@ using storage::Connection;
 
 constexpr std::int64_t kVersionsMax = 10'000;
 constexpr std::size_t kLabelsMax = 20;
-constexpr std::int64_t kPageDefault = 50;
-constexpr std::int64_t kPageMax = 1000;
 constexpr const char* kDefaultLabel = "production";
 
 PromptOwner owner_of(const rpc::CallContext& ctx) {
@@ -206,19 +206,15 @@ awaitable<Result<v1::PublishVersionResponse>> PromptsService::publish_version(
 
 awaitable<Result<v1::ListPromptsResponse>> PromptsService::list_prompts(
     const rpc::CallContext& ctx, const v1::ListPromptsRequest& request) {
-    const std::int64_t limit = request.page().limit() == 0 ? kPageDefault : request.page().limit();
-    if (limit < 1 || limit > kPageMax) {
-        co_return Error(ErrorCode::kInvalidValue, fmt::format("limit must be 1 to {}", kPageMax))
-            .with_param("limit");
-    }
+    const auto limit = storage::page_limit(request.page());
+    if (!limit) co_return limit.error();
     const PromptOwner owner = owner_of(ctx);
     auto read = [&](Connection& connection) {
-        return PromptStore(connection, owner).list(request.page().after(), limit + 1);
+        return PromptStore(connection, owner).list(request.page().after(), *limit + 1);
     };
     QUIRE_CO_TRY(std::vector<PromptRow> rows, database_.read(std::move(read)));
     v1::ListPromptsResponse response;
-    response.set_has_more(static_cast<std::int64_t>(rows.size()) > limit);
-    if (response.has_more()) rows.pop_back();
+    response.set_has_more(storage::cut_page(rows, *limit));
     for (const PromptRow& row : rows) {
         auto& prompt = *response.add_prompts();
         prompt.set_name(row.name);
