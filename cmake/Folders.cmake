@@ -21,8 +21,9 @@ function(quire_folder name)
     set_property(GLOBAL APPEND PROPERTY QUIRE_FOLDERS quire_${target})
 endfunction()
 
-# `quire_embed_sql(target DIR)`: DIR/NNNN_name.sql become storage::Migration values in a generated
-# header "<service>_migrations.hpp", so that the binary carries its own schema.
+# `quire_embed_migrations(target service)`: migrations/sqlite/NNNN_name.sql of the folder become
+# storage::Migration values in a generated header "<service>_migrations.hpp", so that the binary
+# carries its own schema.
 function(quire_embed_migrations target service)
     file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/migrations/sqlite/*.sql)
     set(header ${CMAKE_CURRENT_BINARY_DIR}/generated/${service}_migrations.hpp)

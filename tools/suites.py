@@ -2,7 +2,8 @@
 """Runs the test suites of `./dev test`, shows each as it goes, and sums them up.
 
 tools/suites.py          all of them: also under sanitizers, with official SDKs, and what is slow
-tools/suites.py --quick  release build: unit, contract, short end-to-end tests
+tools/suites.py --quick  release build: unit, contract, short end-to-end tests, gRPC's libraries,
+                         templates, some seeds of the simulation
 
 QUIRE_SOAK=1 lifts the time limits; the tests themselves read it for their full counts.
 """

@@ -245,8 +245,13 @@ awaitable<Result<void>> a_hold_expires_and_late_usage_is_booked_once(Credits& po
     admission.set_ttl_us(1);
     const auto admitted = co_await port.admit(ctx, admission);
     if (!admitted) co_return admitted.error();
-    const auto slept = co_await runtime::sleep_for(std::chrono::milliseconds(2));
-    ignore(slept, "only the hold's time");
+    std::string left;
+    for (int i = 0; i < 500 && left != "50 0"; ++i) {
+        const auto slept = co_await runtime::sleep_for(std::chrono::milliseconds(10));
+        if (!slept) co_return slept.error();
+        QUIRE_CO_TRY(left, balance(port, ctx));
+    }
+    expect_same(found, left, "50 0", "expired");
     for (int i = 0; i < 2; ++i) {
         const auto late = co_await settle(port, admission.request_id(), 3, 4);
         if (!late) co_return late.error();

@@ -250,10 +250,13 @@ def test_health_and_metrics_are_on_the_admin_listener_only() -> None:
         assert up.admin("/v1/models").status == 404
 
 
-def test_time_to_ready_and_memory_are_told(capsys: pytest.CaptureFixture[str],
+def test_it_is_ready_soon_and_small_when_idle(capsys: pytest.CaptureFixture[str],
                                            tmp_path: Path) -> None:
     with Up(data=tmp_path / "data") as first:
         first_ms = first.ready_ms
     with Up(data=tmp_path / "data") as up, capsys.disabled():
         print(f"\nfirst run ready in {first_ms:.0f} ms, later in {up.ready_ms:.0f} ms; "
               f"idle memory {up.resident_bytes() / 2**20:.1f} MiB, {up.open_files()} files open")
+        assert max(first_ms, up.ready_ms) < 10_000
+        assert up.resident_bytes() < 512 * 2**20  # the figures that count are ./dev bench path's
+        assert up.open_files() < 200
