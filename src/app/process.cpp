@@ -210,18 +210,22 @@ awaitable<Result<rpc::Principal>> Process::find_tenant(const std::string& org) {
     ctx.principal.is_operator = true;
     auth::v1::ListOrganizationsRequest request;
     request.mutable_page()->set_limit(1000);
-    QUIRE_CO_TRY(const auto listed, (*auth)->list_organizations(ctx, request));
-    if (org.empty() && listed.organizations_size() > 1) {
-        co_return Error(ErrorCode::kMissingRequiredParameter,
-                        "there are several organizations; name one with --org");
-    }
-    for (const auto& organization : listed.organizations()) {
-        if (!org.empty() && organization.id() != org) continue;
-        rpc::Principal principal;
-        principal.org_id = organization.id();
-        principal.project_id = organization.project_id();
-        principal.user_id = organization.user_id();
-        co_return principal;
+    for (bool has_more = true; has_more;) {
+        QUIRE_CO_TRY(const auto listed, (*auth)->list_organizations(ctx, request));
+        has_more = listed.has_more();
+        if (org.empty() && listed.organizations_size() > 1) {
+            co_return Error(ErrorCode::kMissingRequiredParameter,
+                            "there are several organizations; name one with --org");
+        }
+        for (const auto& organization : listed.organizations()) {
+            request.mutable_page()->set_after(organization.id());
+            if (!org.empty() && organization.id() != org) continue;
+            rpc::Principal principal;
+            principal.org_id = organization.id();
+            principal.project_id = organization.project_id();
+            principal.user_id = organization.user_id();
+            co_return principal;
+        }
     }
     co_return Error(ErrorCode::kNotFound, fmt::format("there is no organization '{}'", org));
 }

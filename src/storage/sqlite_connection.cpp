@@ -7,6 +7,7 @@ namespace quire::storage {
 namespace {
 
 constexpr int kBusyMillis = 5'000;
+constexpr std::size_t kAddressesMax = 1'000;
 
 /// Resets a kept statement when its use ends, so that it holds no lock.
 class StatementUse {
@@ -98,6 +99,7 @@ Error SqliteConnection::failed(std::string_view doing) const {
 
 Result<SqliteConnection::Prepared*> SqliteConnection::find_or_prepare(std::string_view sql) {
     // Statements are literals nearly always: one comparison instead of a walk through the map.
+    if (by_address_.size() >= kAddressesMax) by_address_.clear();
     const auto [last, is_new] = by_address_.try_emplace(sql.data(), nullptr);
     if (!is_new && last->second->first == sql) return &last->second->second;
     const auto found = prepared_.find(sql);

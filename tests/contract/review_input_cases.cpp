@@ -41,6 +41,9 @@ awaitable<Result<void>> every_text_of_a_request_is_redacted(Review& port, Findin
     message.add_parts()->set_raw_json(
         R"({"type":"image_url","image_url":{"url":"https://bob@example.com/a.png"}})");
     message.add_tool_calls()->set_arguments(R"({"to":"bob\u0040example.com","n":[1, 2]})");
+    message.mutable_tool_calls(0)->set_name("mail_bob@example.com");
+    message.set_name("bob@example.com");
+    message.set_tool_call_id("call bob@example.com");
     message.add_tool_calls()->set_raw_json(
         R"({"type":"custom","custom":{"name":"mail","input":"to bob@example.com"}})");
     QUIRE_CO_TRY(const auto answer, review_input(port, "prj_1", std::move(request)));
@@ -59,9 +62,13 @@ awaitable<Result<void>> every_text_of_a_request_is_redacted(Review& port, Findin
                  "an image's address was taken for text");
     found.expect(assistant.tool_calls(0).arguments() == R"({"to":"[redacted:mail]","n":[1, 2]})",
                  assistant.tool_calls(0).arguments());
+    found.expect(assistant.tool_calls(0).name().find(kAddress) == std::string::npos,
+                 assistant.tool_calls(0).name());
+    found.expect(assistant.name() == "[redacted:mail]", assistant.name());
+    found.expect(assistant.tool_call_id() == "call [redacted:mail]", assistant.tool_call_id());
     found.expect(assistant.tool_calls(1).raw_json().find(kAddress) == std::string::npos,
                  assistant.tool_calls(1).raw_json());
-    found.expect(answer.decisions_size() == 1 && answer.decisions(0).count() == 4 &&
+    found.expect(answer.decisions_size() == 1 && answer.decisions(0).count() == 7 &&
                      answer.decisions(0).rule() == "mail" && answer.decisions(0).stage() == "input",
                  answer.ShortDebugString());
     co_return Result<void>();

@@ -357,6 +357,10 @@ void Connection::send_keep_alive() {
 }
 
 awaitable<Result<void>> Connection::write(std::string_view bytes) {
+    if (!is_streaming_) {  // nothing may follow a whole answer
+        is_cut_ = true;
+        co_return cancelled_error();
+    }
     append_chunk(bytes);
     flush_at_end_of_turn();
     if (keep_alive_interval_.count() > 0) silence_.expire_after(keep_alive_interval_);
@@ -365,6 +369,10 @@ awaitable<Result<void>> Connection::write(std::string_view bytes) {
 
 awaitable<Result<void>> Connection::finish_stream() {
     silence_.clear();
+    if (!is_streaming_) {
+        is_cut_ = true;
+        co_return cancelled_error();
+    }
     is_streaming_ = false;
     if (!is_chunked_) {
         is_cut_ = true;  // the end of the connection is the end of the body

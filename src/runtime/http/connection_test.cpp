@@ -106,6 +106,15 @@ awaitable<void> answer_unread(Exchange& exchange) {
     ignore(sent, "the test looks at what arrives");
 }
 
+/// As when a deadline passes while the last bytes still wait for a slow reader.
+awaitable<void> go_on_after_the_end(Exchange& exchange) {
+    co_await stream(exchange);
+    const auto more = co_await exchange.write("and three");
+    EXPECT_FALSE(more);
+    const auto again = co_await exchange.finish_stream();
+    EXPECT_FALSE(again);
+}
+
 class ConnectionTest : public testing::Test {
 protected:
     ~ConnectionTest() override {
@@ -129,6 +138,17 @@ protected:
     std::atomic<int> handled_{0};
     std::optional<Server> server_;
 };
+
+TEST_F(ConnectionTest, NothingFollowsAWholeAnswer) {
+    RawPeer peer = connect(go_on_after_the_end);
+    peer.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+
+    const std::string received = peer.read_to_end();
+
+    EXPECT_TRUE(received.ends_with("0\r\n\r\n")) << received;
+    EXPECT_EQ(received.find("three"), std::string::npos);
+    EXPECT_EQ(received.find("0\r\n\r\n"), received.rfind("0\r\n\r\n"));
+}
 
 TEST_F(ConnectionTest, AnswersOneRequestAfterTheOther) {
     RawPeer peer = connect();

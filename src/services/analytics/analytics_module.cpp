@@ -11,6 +11,7 @@
 #include "services/analytics/analytics_store.hpp"
 #include "services/analytics/event_consumer.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace quire::analytics {
@@ -74,7 +75,11 @@ private:
         QUIRE_CO_TRY(const Events money, money_->fetch());
         if (money.has_more) {
             const std::int64_t until = money.list.back().time_us();
-            std::erase_if(stories.list, [&](const auto& story) { return story.time_us() > until; });
+            // From the first of them on: what is left must not have a hole.
+            const auto first =
+                std::find_if(stories.list.begin(), stories.list.end(),
+                             [&](const auto& story) { return story.time_us() > until; });
+            stories.list.erase(first, stories.list.end());
         }
         if (money.list.empty() && stories.list.empty()) co_return false;
         auto work = [&](storage::Connection& connection) -> Result<void> {

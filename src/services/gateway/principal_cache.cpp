@@ -12,6 +12,7 @@ awaitable<Result<std::shared_ptr<const rpc::Principal>>> PrincipalCache::find(
     if (auto known = look_up(hash)) co_return known;
     auth::v1::AuthenticateRequest request;
     request.set_key(std::string(key));
+    const std::uint64_t before = revocations();
     const auto found = co_await auth_->authenticate(ctx, request);
     if (!found) co_return found.error();
     const auto& message = found->principal();
@@ -21,14 +22,20 @@ awaitable<Result<std::shared_ptr<const rpc::Principal>>> PrincipalCache::find(
     principal->user_id = message.user_id();
     principal->key_id = message.key_id();
     principal->scopes.assign(message.scopes().begin(), message.scopes().end());
-    keep(hash, principal, Timestamp{found->expires_at_us()});
+    keep(hash, principal, Timestamp{found->expires_at_us()}, before);
     co_return std::shared_ptr<const rpc::Principal>(std::move(principal));
 }
 
 void PrincipalCache::forget(std::string_view key_id) {
     const std::lock_guard lock(mutex_);
+    ++revocations_;
     std::erase_if(entries_,
                   [&](const auto& entry) { return entry.second.principal->key_id == key_id; });
+}
+
+std::uint64_t PrincipalCache::revocations() {
+    const std::lock_guard lock(mutex_);
+    return revocations_;
 }
 
 PrincipalCache::KeyHash PrincipalCache::hash_of(std::string_view key) {
@@ -49,12 +56,13 @@ std::shared_ptr<const rpc::Principal> PrincipalCache::look_up(const KeyHash& has
 }
 
 void PrincipalCache::keep(const KeyHash& hash, std::shared_ptr<const rpc::Principal> principal,
-                          Timestamp expires_at) {
+                          Timestamp expires_at, std::uint64_t revocations_before) {
     using std::chrono::microseconds;
     microseconds age = age_max_;
     if (expires_at.micros != 0) age = std::min(age, expires_at - clock_.now());
     const SteadyTime now = clock_.steady();
     const std::lock_guard lock(mutex_);
+    if (revocations_ != revocations_before) return;  // it may have been this key's
     if (entries_.size() >= kEntriesMax) {
         std::erase_if(entries_, [&](const auto& entry) { return entry.second.valid_until <= now; });
         if (entries_.size() >= kEntriesMax) entries_.clear();

@@ -40,7 +40,8 @@ private:
     static KeyHash hash_of(std::string_view key);
     std::shared_ptr<const rpc::Principal> look_up(const KeyHash& hash);
     void keep(const KeyHash& hash, std::shared_ptr<const rpc::Principal> principal,
-              Timestamp expires_at);
+              Timestamp expires_at, std::uint64_t revocations_before);
+    std::uint64_t revocations();
 
     static constexpr std::size_t kEntriesMax = 100'000;
 
@@ -49,6 +50,7 @@ private:
     std::chrono::milliseconds age_max_;
     std::mutex mutex_;
     std::unordered_map<KeyHash, Entry, HashOfHash> entries_;
+    std::uint64_t revocations_ = 0;  ///< that were told here
 };
 
 }  // namespace quire::gateway

@@ -132,6 +132,18 @@ TEST_F(PrincipalCacheTest, ForgetsARevokedKeyAtOnce) {
     EXPECT_EQ(auth_->authenticate_calls, 3);
 }
 
+TEST_F(PrincipalCacheTest, KeepsNothingThatWasRevokedWhileItWasAskedFor) {
+    auth_->on_authenticate = [this](const rpc::CallContext&,
+                                    const auth::v1::AuthenticateRequest& request) {
+        cache_.forget("key_a");  // after auth has read the row
+        return authenticate(request);
+    };
+    ASSERT_TRUE(find("a"));
+    ASSERT_TRUE(find("a"));
+
+    EXPECT_EQ(auth_->authenticate_calls, 2);
+}
+
 TEST_F(PrincipalCacheTest, KeepsNoRefusal) {
     for (const ErrorCode code : {ErrorCode::kInvalidApiKey, ErrorCode::kApiKeyExpired,
                                  ErrorCode::kApiKeyRevoked, ErrorCode::kStorageUnavailable}) {

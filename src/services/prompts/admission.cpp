@@ -34,7 +34,8 @@ bool is_text_only(const common::v1::ChatRequest& request) {
 
 std::int64_t input_bound(const common::v1::ChatRequest& request) {
     if (!is_text_only(request)) return std::numeric_limits<std::int64_t>::max();
-    std::size_t bytes = request.tools_json().size() + request.response_format_json().size();
+    std::size_t bytes = request.tools_json().size() + request.response_format_json().size() +
+                        request.extra_json().size();
     for (const auto& message : request.messages()) bytes += bytes_of(message);
     return static_cast<std::int64_t>(bytes) + kTokensPerMessage * request.messages_size();
 }

@@ -63,6 +63,17 @@ storage::OutboxRow event_of(const v1::GenerationStory& story, std::string tracep
     return row;
 }
 
+Result<void> put_settlement(Connection& connection, const std::string& request_id,
+                            const std::string& settle, Timestamp now) {
+    const auto put = connection.execute(
+        "INSERT INTO journal (request_id, settle, updated_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (request_id) DO UPDATE SET settle = excluded.settle, "
+        "updated_at = excluded.updated_at",
+        {request_id, settle, now.micros});
+    if (!put) return put.error();
+    return {};
+}
+
 }  // namespace
 
 void Journal::tell(const v1::GenerationStory& story, std::string traceparent) {
@@ -116,11 +127,8 @@ void Journal::stop() {
 
 Result<void> Journal::write(Connection& connection, const Flush& flush, Timestamp now) {
     for (const auto& [request_id, settle] : flush.checkpoints) {
-        QUIRE_TRY([[maybe_unused]] const auto put,
-                  connection.execute("INSERT INTO journal (request_id, settle, updated_at) VALUES "
-                                     "($1, $2, $3) ON CONFLICT (request_id) DO UPDATE SET settle = "
-                                     "excluded.settle, updated_at = excluded.updated_at",
-                                     {request_id, settle, now.micros}));
+        const auto put = put_settlement(connection, request_id, settle, now);
+        if (!put) return put;
     }
     for (const std::string& request_id : flush.obsolete) {
         QUIRE_TRY([[maybe_unused]] const auto gone,
@@ -176,21 +184,29 @@ awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,
                                              const credits::v1::SettleRequest& settle,
                                              const v1::StoredAnswer& answer) {
     const Timestamp now = clock_.now();
+    const std::string bytes = settle.SerializeAsString();
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.erase(settle.request_id());  // an older checkpoint would be written over this one
+    }
     auto write = [&](Connection& connection) -> Result<void> {
         QUIRE_TRY([[maybe_unused]] const auto pruned,
                   connection.execute("DELETE FROM outcomes WHERE rowid IN (SELECT rowid FROM "
                                      "outcomes WHERE expires_at < $1 LIMIT $2)",
                                      {now.micros, kPruneMax}));
-        QUIRE_TRY([[maybe_unused]] const auto put,
-                  connection.execute("INSERT INTO outcomes (org_id, project_id, request_id, "
-                                     "settle, answer, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-                                     {ctx.principal.org_id, ctx.principal.project_id,
-                                      settle.request_id(), settle.SerializeAsString(),
-                                      answer.SerializeAsString(), (now + kOutcomeLife).micros}));
-        return {};
+        QUIRE_TRY(
+            [[maybe_unused]] const auto put,
+            connection.execute("INSERT INTO outcomes (org_id, project_id, request_id, "
+                               "settle, answer, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                               {ctx.principal.org_id, ctx.principal.project_id, settle.request_id(),
+                                bytes, answer.SerializeAsString(), (now + kOutcomeLife).micros}));
+        return put_settlement(connection, settle.request_id(), bytes, now);
     };
-    auto written = co_await database_.write(std::move(write));
-    co_return written;
+    const auto written = co_await database_.write(std::move(write));
+    if (!written) co_return written.error();
+    const std::lock_guard lock(mutex_);
+    written_.insert(settle.request_id());
+    co_return Result<void>();
 }
 
 awaitable<Result<std::optional<v1::StoredAnswer>>> Journal::find_answer(
@@ -207,19 +223,18 @@ awaitable<Result<std::optional<v1::StoredAnswer>>> Journal::find_answer(
     co_return std::optional(*std::move(answer));
 }
 
-awaitable<Result<std::optional<credits::v1::SettleRequest>>> Journal::find_settlement(
-    const std::string& request_id) {
-    auto read = [&](Connection& connection) {
-        return connection.query(
-            "SELECT settle FROM outcomes WHERE request_id = $1 UNION ALL "
-            "SELECT settle FROM journal WHERE request_id = $1",
-            {request_id});
+awaitable<Result<std::vector<credits::v1::SettleRequest>>> Journal::unsettled() {
+    auto read = [](Connection& connection) {
+        return connection.query("SELECT settle FROM journal ORDER BY request_id");
     };
     QUIRE_CO_TRY(const auto rows, database_.read(std::move(read)));
-    if (rows.empty()) co_return std::optional<credits::v1::SettleRequest>();
-    auto settle = parsed<credits::v1::SettleRequest>(rows.front().text(0));
-    if (!settle) co_return settle.error();
-    co_return std::optional(*std::move(settle));
+    std::vector<credits::v1::SettleRequest> list;
+    for (const storage::Row& row : rows) {
+        auto settle = parsed<credits::v1::SettleRequest>(row.text(0));
+        if (!settle) co_return settle.error();
+        list.push_back(*std::move(settle));
+    }
+    co_return list;
 }
 
 awaitable<Result<void>> Journal::clear() {

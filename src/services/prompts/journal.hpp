@@ -49,10 +49,9 @@ public:
     awaitable<Result<std::optional<v1::StoredAnswer>>> find_answer(const rpc::CallContext& ctx,
                                                                    const std::string& request_id);
 
-    /// For recovery: how to settle the request as far as is known, from its outcome, else from its
-    /// last checkpoint.
-    awaitable<Result<std::optional<credits::v1::SettleRequest>>> find_settlement(
-        const std::string& request_id);
+    /// For recovery: how to settle each request that may not be settled yet, from its whole answer,
+    /// else from its last checkpoint.
+    awaitable<Result<std::vector<credits::v1::SettleRequest>>> unsettled();
     /// After recovery: nothing of an earlier process is needed any more.
     awaitable<Result<void>> clear();
 

@@ -105,13 +105,14 @@ TEST_F(PromptsServiceTest, PassesPiecesOnUnchangedAndInOrder) {
 
 TEST_F(PromptsServiceTest, AsksForTheMostThatTheRequestCanCost) {
     call_.mutable_request()->set_tools_json("[1]");
+    call_.mutable_request()->set_extra_json(R"({"functions":[]})");
     play_.events = {started_event(), finished_event()};
     ctx_.deadline = under_.clock.steady() + 60s;
 
     ASSERT_TRUE(chat());
 
     const auto& admit = under_.admitted.front();
-    EXPECT_EQ(admit.input_tokens_bound(), 8 + 3 + 16);
+    EXPECT_EQ(admit.input_tokens_bound(), 8 + 3 + 16 + 16);
     EXPECT_EQ(admit.output_tokens_wanted(), 0);
     EXPECT_EQ(admit.ttl_us(), 660'000'000);
     EXPECT_EQ(admit.owner(), "me");

@@ -7,15 +7,32 @@ namespace {
 
 constexpr std::int32_t kPageSize = 1000;
 
-awaitable<Result<void>> recover(const GenerationDeps& deps, const std::string& request_id) {
+/// What the journal knows and the ledger refuses will be refused the next time too.
+bool may_work_later(ErrorCode code) {
+    return code == ErrorCode::kStorageUnavailable || code == ErrorCode::kCreditsUnavailable ||
+           code == ErrorCode::kOverloaded;
+}
+
+/// Also where the hold has expired meanwhile, while no process ran: that is a late settlement.
+awaitable<Result<void>> settle_journal(const GenerationDeps& deps) {
+    QUIRE_CO_TRY(const auto unsettled, deps.journal.unsettled());
+    for (const credits::v1::SettleRequest& settlement : unsettled) {
+        rpc::CallContext ctx;
+        ctx.request_id = settlement.request_id();
+        const auto settled = co_await deps.credits->settle(ctx, settlement);
+        if (settled) continue;
+        if (may_work_later(settled.error().code())) co_return settled.error();
+        QUIRE_LOG(warn, "a request of before was not settled",
+                  {"request_id", settlement.request_id()}, {"code", settled.error().name()},
+                  {"why", settled.error().message()});
+    }
+    if (!unsettled.empty()) QUIRE_LOG(info, "requests settled late", {"count", unsettled.size()});
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> void_hold(const GenerationDeps& deps, const std::string& request_id) {
     rpc::CallContext ctx;
     ctx.request_id = request_id;
-    QUIRE_CO_TRY(const auto settlement, deps.journal.find_settlement(request_id));
-    if (settlement) {
-        const auto settled = co_await deps.credits->settle(ctx, *settlement);
-        if (settled) co_return Result<void>();
-        if (settled.error().code() != ErrorCode::kInvalidValue) co_return settled.error();
-    }
     credits::v1::VoidHoldRequest release;
     release.set_request_id(request_id);
     const auto released = co_await deps.credits->void_hold(ctx, release);
@@ -26,22 +43,24 @@ awaitable<Result<void>> recover(const GenerationDeps& deps, const std::string& r
 }  // namespace
 
 awaitable<Result<void>> recover_holds(const GenerationDeps& deps) {
+    const auto settled = co_await settle_journal(deps);
+    if (!settled) co_return settled.error();
     const rpc::CallContext ctx;
     credits::v1::ListOpenHoldsRequest request;
     request.mutable_page()->set_limit(kPageSize);
-    std::size_t recovered = 0;
+    std::size_t voided = 0;
     for (bool has_more = true; has_more;) {
         QUIRE_CO_TRY(const auto page, deps.credits->list_open_holds(ctx, request));
         has_more = page.has_more();
         for (const credits::v1::OpenHold& hold : page.holds()) {
             request.mutable_page()->set_after(hold.request_id());
             if (hold.owner() == deps.owner) continue;
-            const auto done = co_await recover(deps, hold.request_id());
+            const auto done = co_await void_hold(deps, hold.request_id());
             if (!done) co_return done.error();
-            ++recovered;
+            ++voided;
         }
     }
-    if (recovered > 0) QUIRE_LOG(info, "holds recovered", {"count", recovered});
+    if (voided > 0) QUIRE_LOG(info, "holds voided", {"count", voided});
     auto cleared = co_await deps.journal.clear();
     co_return cleared;
 }

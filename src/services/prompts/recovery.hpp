@@ -4,8 +4,9 @@
 
 namespace quire::prompts {
 
-/// Resolves every hold that no living process owns, before this one serves anything: settled as its
-/// stored answer or its last checkpoint says, else voided. kStorageUnavailable when the ledger or
+/// Before this process serves anything: settles what the journal of an earlier one says, be the
+/// hold open or expired, and voids every other hold that no living process owns. Without effect on
+/// what was settled before. kStorageUnavailable when the ledger or
 /// the journal cannot be read or written.
 awaitable<Result<void>> recover_holds(const GenerationDeps& deps);
 

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace quire::prompts {
 namespace {
 
@@ -13,12 +15,23 @@ protected:
     RecoveryTest() {
         under_.credits->on_list_open_holds = [this](const rpc::CallContext&,
                                                     const credits::v1::ListOpenHoldsRequest&)
-            -> awaitable<Result<credits::v1::ListOpenHoldsResponse>> { co_return holds_; };
+            -> awaitable<Result<credits::v1::ListOpenHoldsResponse>> { co_return open_holds(); };
     }
     void add_hold(const std::string& request_id, const std::string& owner) {
         auto& hold = *holds_.add_holds();
         hold.set_request_id(request_id);
         hold.set_owner(owner);
+    }
+    /// Those that are not settled yet.
+    credits::v1::ListOpenHoldsResponse open_holds() {
+        credits::v1::ListOpenHoldsResponse open;
+        for (const auto& hold : holds_.holds()) {
+            const bool is_settled = std::ranges::any_of(under_.settled, [&](const auto& settled) {
+                return settled.request_id() == hold.request_id();
+            });
+            if (!is_settled) *open.add_holds() = hold;
+        }
+        return open;
     }
     static credits::v1::SettleRequest settlement(const std::string& request_id,
                                                  std::int64_t output) {
@@ -68,6 +81,57 @@ TEST_F(RecoveryTest, PrefersTheWholeAnswer) {
 
     ASSERT_EQ(under_.settled.size(), 1U);
     EXPECT_EQ(under_.settled[0].usage().output_tokens(), 9);
+}
+
+TEST_F(RecoveryTest, SettlesWhatHasNoHoldAnyMore) {
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.stop();
+    const rpc::CallContext ctx;
+    ASSERT_TRUE(
+        test::run(under_.journal.put_outcome(ctx, settlement("req_2", 9), v1::StoredAnswer())));
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 2U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 3);
+    EXPECT_EQ(under_.settled[1].usage().output_tokens(), 9);
+    ASSERT_TRUE(recover());
+    EXPECT_EQ(under_.settled.size(), 2U) << "once";
+}
+
+TEST_F(RecoveryTest, AnAnswerThatWasSettledIsNotSettledAgain) {
+    const rpc::CallContext ctx;
+    ASSERT_TRUE(
+        test::run(under_.journal.put_outcome(ctx, settlement("req_1", 9), v1::StoredAnswer())));
+    under_.journal.forget("req_1");
+    under_.journal.stop();
+
+    ASSERT_TRUE(recover());
+
+    EXPECT_TRUE(under_.settled.empty());
+}
+
+TEST_F(RecoveryTest, KeepsTheJournalWhileTheLedgerCannotBeWritten) {
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.stop();
+    under_.settle_refusal = Error(ErrorCode::kStorageUnavailable, "full");
+
+    EXPECT_FALSE(recover());
+    ASSERT_TRUE(recover());
+
+    EXPECT_EQ(under_.settled.size(), 1U);
+}
+
+TEST_F(RecoveryTest, WhatTheLedgerRefusesForGoodStopsNothing) {
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.checkpoint(settlement("req_2", 5));
+    under_.journal.stop();
+    under_.settle_refusal = Error(ErrorCode::kAlreadyCompleted, "voided");
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].request_id(), "req_2");
 }
 
 TEST_F(RecoveryTest, LeavesTheHoldsOfThisProcessAlone) {

@@ -73,6 +73,14 @@ TEST(UsageEstimate, CountsWhateverIsSentBesideTheTexts) {
     EXPECT_EQ(input_tokens(request), 9);
 }
 
+TEST(UsageEstimate, CountsWhatElseThePromptIsMadeOf) {
+    ChatRequest request;
+    request.set_tools_json("[12]");
+    request.set_response_format_json("{12}");
+    request.set_extra_json(R"({"top_k":1})");  // settings are no prompt
+    EXPECT_EQ(input_tokens(request), 2);
+}
+
 TEST(UsageEstimate, TakesTheLargerOfPiecesAndAQuarterOfTheBytes) {
     EXPECT_EQ(output_tokens({}), 0);
     EXPECT_EQ(output_tokens({text("a")}), 1);

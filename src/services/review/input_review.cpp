@@ -33,6 +33,8 @@ public:
         for (int m = 0; m < request_.messages_size(); ++m) {
             auto parts = co_await review_parts(m);
             if (!parts) co_return parts;
+            auto names = co_await review_names(m);
+            if (!names) co_return names;
             auto calls = co_await review_calls(m);
             if (!calls) co_return calls;
             const std::string& extra = request_.messages(m).extra_json();
@@ -56,11 +58,28 @@ private:
                 if (!replaced) co_return replaced;
                 continue;
             }
-            ReviewedText reviewed = co_await review_in_turns(rules_, part.text());
-            const auto taken = take(reviewed);
-            if (!taken) co_return taken;
-            if (reviewed.text == part.text()) continue;
-            changed(m).mutable_parts(p)->set_text(std::move(reviewed.text));
+            auto replaced = co_await replace_text(part.text(), [&](std::string text) {
+                changed(m).mutable_parts(p)->set_text(std::move(text));
+            });
+            if (!replaced) co_return replaced;
+        }
+        co_return Result<void>();
+    }
+
+    awaitable<Result<void>> review_names(int m) {
+        const ChatMessage& message = request_.messages(m);
+        auto done = co_await replace_text(
+            message.name(), [&](std::string text) { changed(m).set_name(std::move(text)); });
+        if (!done) co_return done;
+        done = co_await replace_text(message.tool_call_id(), [&](std::string text) {
+            changed(m).set_tool_call_id(std::move(text));
+        });
+        if (!done) co_return done;
+        for (int c = 0; c < message.tool_calls_size(); ++c) {
+            done = co_await replace_text(message.tool_calls(c).name(), [&](std::string text) {
+                changed(m).mutable_tool_calls(c)->set_name(std::move(text));
+            });
+            if (!done) co_return done;
         }
         co_return Result<void>();
     }
@@ -78,6 +97,16 @@ private:
             if (!replaced) co_return replaced;
             co_await give_way(call.raw_json().size() + call.arguments().size());
         }
+        co_return Result<void>();
+    }
+
+    template <class Set>
+    awaitable<Result<void>> replace_text(const std::string& text, Set set) {
+        if (text.empty()) co_return Result<void>();
+        ReviewedText reviewed = co_await review_in_turns(rules_, text);
+        const auto taken = take(reviewed);
+        if (!taken) co_return taken;
+        if (reviewed.text != text) set(std::move(reviewed.text));
         co_return Result<void>();
     }
 
