@@ -73,6 +73,8 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
         }
         pause = std::min(2 * pause, kLongestPause);
     }
+    QUIRE_LOG(error, "a hold was not resolved; the next start does it", {"request_id", request_id},
+              {"tries", kRetriesMax});
 }
 
 awaitable<void> Settlements::settle_later(credits::v1::SettleRequest request,
