@@ -31,6 +31,14 @@ using std::chrono::milliseconds;
 constexpr int kFailed = 1;
 constexpr milliseconds kDrainPoll{20};
 
+rpc::Principal owner_of(const auth::v1::Organization& organization) {
+    rpc::Principal principal;
+    principal.org_id = organization.id();
+    principal.project_id = organization.project_id();
+    principal.user_id = organization.user_id();
+    return principal;
+}
+
 std::size_t loop_count(const Settings& settings) {
     if (settings.runtime.loops > 0) return static_cast<std::size_t>(settings.runtime.loops);
     return std::max(1U, std::thread::hardware_concurrency());
@@ -83,6 +91,7 @@ private:
     Result<void> start_socket();
     Result<void> check_ready();
     awaitable<Result<rpc::Principal>> find_tenant(const std::string& org);
+    awaitable<Result<rpc::Principal>> find_oldest_tenant();
 
     UpOptions options_;
     std::unique_ptr<DataFolder> folder_;
@@ -138,7 +147,7 @@ awaitable<Result<void>> Process::grant_first_credits(std::int64_t amount) {
     const auto credits = wiring_.need<credits::Credits>("credits");
     if (!credits) co_return credits.error();
     rpc::CallContext ctx;
-    QUIRE_CO_TRY(ctx.principal, find_tenant(""));
+    QUIRE_CO_TRY(ctx.principal, find_oldest_tenant());
     credits::v1::GrantRequest grant;
     grant.set_amount(amount);
     grant.set_reason("first run");
@@ -202,6 +211,21 @@ Result<void> Process::check_ready() {
     return {};
 }
 
+/// The one that the first run made; others may be there when the first run did not end.
+awaitable<Result<rpc::Principal>> Process::find_oldest_tenant() {
+    const auto auth = wiring_.need<auth::Auth>("auth");
+    if (!auth) co_return auth.error();
+    rpc::CallContext ctx;
+    ctx.principal.is_operator = true;
+    auth::v1::ListOrganizationsRequest request;
+    request.mutable_page()->set_limit(1);
+    QUIRE_CO_TRY(const auto listed, (*auth)->list_organizations(ctx, request));
+    if (listed.organizations().empty()) {
+        co_return Error(ErrorCode::kNotFound, "there is no organization");
+    }
+    co_return owner_of(listed.organizations(0));
+}
+
 /// The operator acts for one organization: the one it names, or the only one there is.
 awaitable<Result<rpc::Principal>> Process::find_tenant(const std::string& org) {
     const auto auth = wiring_.need<auth::Auth>("auth");
@@ -219,12 +243,7 @@ awaitable<Result<rpc::Principal>> Process::find_tenant(const std::string& org) {
         }
         for (const auto& organization : listed.organizations()) {
             request.mutable_page()->set_after(organization.id());
-            if (!org.empty() && organization.id() != org) continue;
-            rpc::Principal principal;
-            principal.org_id = organization.id();
-            principal.project_id = organization.project_id();
-            principal.user_id = organization.user_id();
-            co_return principal;
+            if (org.empty() || organization.id() == org) co_return owner_of(organization);
         }
     }
     co_return Error(ErrorCode::kNotFound, fmt::format("there is no organization '{}'", org));

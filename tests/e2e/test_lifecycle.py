@@ -88,6 +88,26 @@ def test_an_interrupted_first_run_is_completed_by_the_next(tmp_path: Path, after
         assert answer.status == 200, f"a key that was printed does not work: {answer.text}"
 
 
+def test_a_first_run_that_was_not_told_is_completed_beside_others(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def make_organization() -> bool:
+        return run_quire("call", "auth.CreateOrganization", '{"name": "second"}', "--data",
+                         str(data), home=tmp_path).returncode == 0
+
+    with Path("/dev/full").open("w") as full:  # the ready line cannot be written
+        process = subprocess.Popen([str(binary()), *up_command(data, tmp_path)], stdout=full,
+                                   stderr=subprocess.DEVNULL, env=clean_environment(tmp_path))
+    try:
+        wait_until(make_organization, "a second organization", limit=20.0)
+    finally:
+        process.terminate()
+        process.wait(20)
+    with Up(data=data) as up:
+        assert up.api_key is not None
+        assert ask(up, model="sim").status == 200
+
+
 def test_a_folder_in_use_is_refused_and_the_process_named(tmp_path: Path) -> None:
     with Up(data=tmp_path / "data") as up:
         done = up_fails(tmp_path)
