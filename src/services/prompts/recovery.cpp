@@ -14,20 +14,24 @@ bool may_work_later(ErrorCode code) {
 }
 
 /// Also where the hold has expired meanwhile, while no process ran: that is a late settlement.
-awaitable<Result<void>> settle_journal(const GenerationDeps& deps) {
+/// Gives how many were settled.
+awaitable<Result<std::size_t>> settle_journal(const GenerationDeps& deps) {
     QUIRE_CO_TRY(const auto unsettled, deps.journal.unsettled());
+    std::size_t count = 0;
     for (const credits::v1::SettleRequest& settlement : unsettled) {
         rpc::CallContext ctx;
         ctx.request_id = settlement.request_id();
         const auto settled = co_await deps.credits->settle(ctx, settlement);
-        if (settled) continue;
+        if (settled) {
+            ++count;
+            continue;
+        }
         if (may_work_later(settled.error().code())) co_return settled.error();
         QUIRE_LOG(warn, "a request of before was not settled",
                   {"request_id", settlement.request_id()}, {"code", settled.error().name()},
                   {"why", settled.error().message()});
     }
-    if (!unsettled.empty()) QUIRE_LOG(info, "requests settled late", {"count", unsettled.size()});
-    co_return Result<void>();
+    co_return count;
 }
 
 awaitable<Result<void>> void_hold(const GenerationDeps& deps, const std::string& request_id) {
@@ -43,8 +47,7 @@ awaitable<Result<void>> void_hold(const GenerationDeps& deps, const std::string&
 }  // namespace
 
 awaitable<Result<void>> recover_holds(const GenerationDeps& deps) {
-    const auto settled = co_await settle_journal(deps);
-    if (!settled) co_return settled.error();
+    QUIRE_CO_TRY(const std::size_t settled, settle_journal(deps));
     const rpc::CallContext ctx;
     credits::v1::ListOpenHoldsRequest request;
     request.mutable_page()->set_limit(kPageSize);
@@ -60,7 +63,9 @@ awaitable<Result<void>> recover_holds(const GenerationDeps& deps) {
             ++voided;
         }
     }
-    if (voided > 0) QUIRE_LOG(info, "holds voided", {"count", voided});
+    if (settled + voided > 0) {
+        QUIRE_LOG(info, "holds recovered", {"count", settled + voided}, {"settled", settled});
+    }
     auto cleared = co_await deps.journal.clear();
     co_return cleared;
 }
