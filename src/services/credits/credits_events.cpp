@@ -13,18 +13,6 @@ void fill(common::v1::Usage& out, const TokenUsage& usage) {
     out.set_estimated(usage.is_estimated);
 }
 
-void fill(common::v1::Cost& out, const PricedUsage& cost, bool is_estimated) {
-    out.set_amount(cost.total.micros);
-    out.set_estimated(is_estimated);
-    for (const PricedLine& line : cost.lines) {
-        auto& one = *out.add_lines();
-        one.set_class_(std::string(line.name));
-        one.set_tokens(line.tokens);
-        one.set_price(line.price);
-        one.set_amount(line.amount.micros);
-    }
-}
-
 void fill(v1::RequestOutcome& out, const RequestFacts& facts) {
     out.set_status(facts.status);
     out.set_model(facts.model);
@@ -37,6 +25,20 @@ void fill(v1::RequestOutcome& out, const RequestFacts& facts) {
 
 }  // namespace
 
+common::v1::Cost to_message(const PricedUsage& cost, bool is_estimated) {
+    common::v1::Cost out;
+    out.set_amount(cost.total.micros);
+    out.set_estimated(is_estimated);
+    for (const PricedLine& line : cost.lines) {
+        auto& one = *out.add_lines();
+        one.set_class_(std::string(line.name));
+        one.set_tokens(line.tokens);
+        one.set_price(line.price);
+        one.set_amount(line.amount.micros);
+    }
+    return out;
+}
+
 storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& hold,
                                  const PricedUsage& cost) {
     v1::Settled message;
@@ -45,7 +47,7 @@ storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& ho
     message.set_key_id(hold.key_id);
     message.set_request_id(order.request_id);
     fill(*message.mutable_usage(), order.usage);
-    fill(*message.mutable_cost(), cost, order.usage.is_estimated);
+    *message.mutable_cost() = to_message(cost, order.usage.is_estimated);
     fill(*message.mutable_outcome(), order.facts);
     storage::OutboxRow row;
     row.type = kSettledType;

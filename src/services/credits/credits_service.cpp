@@ -85,20 +85,6 @@ v1::AdmitResponse to_message(const HoldAnswer& answer) {
 
 }  // namespace
 
-common::v1::Cost to_message(const PricedUsage& cost, bool is_estimated) {
-    common::v1::Cost out;
-    out.set_amount(cost.total.micros);
-    out.set_estimated(is_estimated);
-    for (const PricedLine& line : cost.lines) {
-        auto& one = *out.add_lines();
-        one.set_class_(std::string(line.name));
-        one.set_tokens(line.tokens);
-        one.set_price(line.price);
-        one.set_amount(line.amount.micros);
-    }
-    return out;
-}
-
 awaitable<Result<v1::AdmitResponse>> CreditsService::admit(const rpc::CallContext& ctx,
                                                            const v1::AdmitRequest& request) {
     const auto model = catalog_.find_model(request.model());

@@ -44,7 +44,4 @@ private:
     PriceList prices_;
 };
 
-/// The price of a usage, as messages say it.
-common::v1::Cost to_message(const PricedUsage& cost, bool is_estimated);
-
 }  // namespace quire::credits

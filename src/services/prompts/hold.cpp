@@ -13,12 +13,6 @@ constexpr milliseconds kLongestPause{5'000};
 /// With the pauses above about an hour: longer than a hold of usual length lives.
 constexpr int kRetriesMax = 720;
 
-/// The ledger cannot be reached or written; the same settlement may work later.
-bool may_work_later(const Error& error) {
-    return error.code() == ErrorCode::kStorageUnavailable ||
-           error.code() == ErrorCode::kCreditsUnavailable || error.code() == ErrorCode::kOverloaded;
-}
-
 void count_failed() {
     static auto& counter =
         runtime::counter_family("quire_settle_failed_total",
@@ -28,6 +22,11 @@ void count_failed() {
 }
 
 }  // namespace
+
+bool may_work_later(const Error& error) {
+    return error.code() == ErrorCode::kStorageUnavailable ||
+           error.code() == ErrorCode::kCreditsUnavailable || error.code() == ErrorCode::kOverloaded;
+}
 
 awaitable<Result<common::v1::Cost>> Settlements::settle(credits::v1::SettleRequest request,
                                                         runtime::TraceContext trace) {

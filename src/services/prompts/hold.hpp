@@ -10,6 +10,9 @@
 
 namespace quire::prompts {
 
+/// The ledger cannot be reached or written; the same settlement may work later.
+bool may_work_later(const Error& error);
+
 /// What settling needs beside a request: it goes on when the request's coroutine is gone.
 class Settlements {
 public:

@@ -7,12 +7,6 @@ namespace {
 
 constexpr std::int32_t kPageSize = 1000;
 
-/// What the journal knows and the ledger refuses will be refused the next time too.
-bool may_work_later(ErrorCode code) {
-    return code == ErrorCode::kStorageUnavailable || code == ErrorCode::kCreditsUnavailable ||
-           code == ErrorCode::kOverloaded;
-}
-
 /// Also where the hold has expired meanwhile, while no process ran: that is a late settlement.
 /// Gives how many were settled.
 awaitable<Result<std::size_t>> settle_journal(const GenerationDeps& deps) {
@@ -26,7 +20,7 @@ awaitable<Result<std::size_t>> settle_journal(const GenerationDeps& deps) {
             ++count;
             continue;
         }
-        if (may_work_later(settled.error().code())) co_return settled.error();
+        if (may_work_later(settled.error())) co_return settled.error();
         QUIRE_LOG(warn, "a request of before was not settled",
                   {"request_id", settlement.request_id()}, {"code", settled.error().name()},
                   {"why", settled.error().message()});
