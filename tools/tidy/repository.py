@@ -38,7 +38,7 @@ class SourceFile:
         self.is_header = self.suffix == ".hpp"
         # Tests may see everything; benches and fuzz targets are built only with them.
         self.is_test = path.startswith("tests/") or pure.stem.endswith(("_test", "_bench", "_fuzz"))
-        self.is_planted = path == "tools/tidy_test.py"
+        self.is_planted = path.startswith("tools/tidy_") and path.endswith("_test.py")
 
     @cached_property
     def text(self):
