@@ -67,14 +67,14 @@ json::value parsed(std::string_view text) {
     return value ? *std::move(value) : json::value();
 }
 
-ChatRequest read(std::string_view text) {
+ChatRequest chat_of(std::string_view text) {
     auto chat = read_chat_request(parsed(text).as_object());
     EXPECT_TRUE(chat) << text;
     return chat ? *std::move(chat) : ChatRequest();
 }
 
 ChatRequest hello(std::string_view members = "") {
-    return read(fmt::format("{{{}{}{}}}", kHello, members.empty() ? "" : ",", members));
+    return chat_of(fmt::format("{{{}{}{}}}", kHello, members.empty() ? "" : ",", members));
 }
 
 json::object written(const ChatRequest& chat, const UpstreamBody& upstream = {"m", "", 0}) {
@@ -91,7 +91,7 @@ std::size_t count(std::string_view text, std::string_view what) {
 
 TEST(ChatJson, LosesNothingOfABodyOnTheWayThrough) {
     for (const std::string_view body : kBodies) {
-        json::object sent = written(read(body));
+        json::object sent = written(chat_of(body));
         sent.erase("stream");
         sent.erase("stream_options");
 
@@ -101,9 +101,9 @@ TEST(ChatJson, LosesNothingOfABodyOnTheWayThrough) {
 
 TEST(ChatJson, ReadsWhatItWroteAsTheSameRequest) {
     for (const std::string_view body : kBodies) {
-        const ChatRequest chat = read(body);
+        const ChatRequest chat = chat_of(body);
 
-        const ChatRequest again = read(write_chat_request(chat, {"m", "", 0}));
+        const ChatRequest again = chat_of(write_chat_request(chat, {"m", "", 0}));
 
         EXPECT_EQ(again.ShortDebugString(), chat.ShortDebugString()) << body;
     }
@@ -192,7 +192,7 @@ TEST(WriteChatRequest, SendsOneStopAsAList) {
 }
 
 TEST(WriteChatRequest, GivesToolCallsWithoutATypeTheUsualOne) {
-    const json::object sent = written(read(
+    const json::object sent = written(chat_of(
         R"({"model":"m","messages":[{"role":"assistant",
             "tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{}"}}]}]})"));
 
@@ -201,7 +201,7 @@ TEST(WriteChatRequest, GivesToolCallsWithoutATypeTheUsualOne) {
 }
 
 TEST(PlainTextOf, HoldsEveryRoleAndPart) {
-    const ChatRequest chat = read(R"({"model":"m","messages":[{"role":"system","content":"be kind"},
+    const ChatRequest chat = chat_of(R"({"model":"m","messages":[{"role":"system","content":"be kind"},
         {"role":"user","content":[{"type":"text","text":"see"},{"type":"file","file":1}]},
         {"role":"assistant","content":null}]})");
 

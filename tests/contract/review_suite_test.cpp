@@ -17,7 +17,7 @@ using review::Review;
 using review::v1::OutputPiece;
 using review::v1::ReleasedOutput;
 using Session = rpc::Session<OutputPiece, ReleasedOutput>;
-using Opened = Result<std::unique_ptr<Session>>;
+using OpenedReview = Result<std::unique_ptr<Session>>;
 
 /// The service as its module makes it.
 class ReviewSubject {
@@ -98,7 +98,7 @@ private:
     Answer answer_;
 };
 
-awaitable<Opened> open_falsified(Review& service, const rpc::CallContext& ctx,
+awaitable<OpenedReview> open_falsified(Review& service, const rpc::CallContext& ctx,
                                  Falsified::Piece piece, Falsified::Answer answer) {
     QUIRE_CO_TRY(auto right, service.review_output(ctx));
     std::unique_ptr<Session> session =

@@ -12,8 +12,6 @@ using conformance::v1::EchoResponse;
 using conformance::v1::Number;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kInTime{3000};
-const std::string kEcho = "/quire.conformance.v1.Conformance/Echo";
 
 /// Calls that do not end well, on either side.
 class WireCallsTest : public WireServerFixture {};

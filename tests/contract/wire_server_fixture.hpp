@@ -10,6 +10,9 @@
 
 namespace quire::test {
 
+inline constexpr std::chrono::milliseconds kInTime{3000};
+inline const std::string kEcho = "/quire.conformance.v1.Conformance/Echo";
+
 /// The conformance service, or its fake, behind a wire server.
 class WireServerFixture : public testing::Test {
 protected:

@@ -10,9 +10,7 @@ using conformance::v1::EchoRequest;
 using conformance::v1::Number;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kInTime{3000};
 constexpr char kPing = 6;
-const std::string kEcho = "/quire.conformance.v1.Conformance/Echo";
 
 /// What a peer may do wrong, and what the wire makes of it. The server answers the next caller all
 /// the same.

@@ -3,13 +3,13 @@
 #include "runtime/http/connection.hpp"
 
 #include "runtime/http/problem.hpp"
+#include "tests/support/readable.hpp"
 #include "tests/support/run_coroutine.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
-#include <poll.h>
 
 namespace quire::http {
 namespace {
@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 using asio::ip::tcp;
 
 constexpr std::size_t kBodyMax = 100'000;
-constexpr int kPatienceMillis = 5'000;
 
 /// A client that sends exactly what a test says.
 class RawPeer {
@@ -48,8 +47,7 @@ public:
 
 private:
     bool read_some() {
-        pollfd readable{socket_.native_handle(), POLLIN, 0};
-        if (poll(&readable, 1, kPatienceMillis) != 1) {
+        if (!test::is_readable_soon(socket_.native_handle())) {
             ADD_FAILURE() << "the server neither sends nor closes";
             return false;
         }

@@ -3,6 +3,7 @@
 
 #include "base/clock.hpp"
 #include "runtime/task_group.hpp"
+#include "tests/support/readable.hpp"
 #include "tests/support/run_coroutine.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -11,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <poll.h>
 #include <thread>
 
 namespace quire::http {
@@ -20,7 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 
-constexpr int kPatienceMillis = 5'000;
 constexpr std::string_view kHello = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
 /// The upstream's end of one connection, for a script.
@@ -43,10 +42,9 @@ public:
     }
     /// Whether the client closes within the tests' patience.
     bool sees_the_end() {
-        pollfd readable{socket_.native_handle(), POLLIN, 0};
         char byte = 0;
         boost::system::error_code ec;
-        if (poll(&readable, 1, kPatienceMillis) != 1) return false;
+        if (!test::is_readable_soon(socket_.native_handle())) return false;
         return socket_.read_some(asio::buffer(&byte, 1), ec) == 0;
     }
     void close() { socket_.close(); }
@@ -75,8 +73,7 @@ public:
 
 private:
     void play(const Script& script) {
-        pollfd readable{acceptor_.native_handle(), POLLIN, 0};
-        if (poll(&readable, 1, kPatienceMillis) != 1) {
+        if (!test::is_readable_soon(acceptor_.native_handle())) {
             ADD_FAILURE() << "the client never connected";
             return;
         }

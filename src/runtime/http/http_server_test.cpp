@@ -101,23 +101,23 @@ awaitable<void> break_stream(Exchange& exchange, Ending ending) {
     if (ending == Ending::kThrown) throw std::runtime_error("a bug in a handler");
 }
 
-struct Answer {
+struct Fetched {
     std::string body;
     std::string connection;  ///< the header
 };
 
-awaitable<Result<Answer>> fetch(Client& client, const Target& target,
+awaitable<Result<Fetched>> fetch_closing(Client& client, const Target& target,
                                 const ClientRequest& request) {
     QUIRE_CO_TRY(const auto response, client.send(target, request));
-    Answer answer;
+    Fetched answer;
     answer.connection = response->headers().find("connection");
     QUIRE_CO_TRY(answer.body, read_all(*response, 64 * 1024 * 1024));
     co_return answer;
 }
 
-awaitable<void> fetch_to(Client& client, const Target& target, const ClientRequest& request,
+awaitable<void> fetch_until_cancelled(Client& client, const Target& target, const ClientRequest& request,
                          std::atomic<bool>& is_cancelled) {
-    const auto answer = co_await fetch(client, target, request);
+    const auto answer = co_await fetch_closing(client, target, request);
     is_cancelled = !answer && answer.error().code() == ErrorCode::kCancelled;
 }
 
@@ -137,10 +137,10 @@ protected:
         ASSERT_TRUE(listening);
         target_.url.port = server_->port();
     }
-    Result<Answer> get(std::size_t loop = 0, std::string body = "") {
+    Result<Fetched> get(std::size_t loop = 0, std::string body = "") {
         ClientRequest request;
         request.body = std::move(body);
-        return test::run_on(loops_.loop(loop), fetch(client_, target_, request));
+        return test::run_on(loops_.loop(loop), fetch_closing(client_, target_, request));
     }
     /// An answer whose body is not read yet. It must die on its loop: `leave`.
     std::unique_ptr<ClientResponse> begin() {
@@ -208,7 +208,7 @@ TEST_P(HttpServer, TakesAndGivesMoreThanTheSocketHolds) {
     request.path = "/pour";
 
     const auto sent = get(0, std::string(8'000'000, 'x'));
-    const auto got = test::run_on(loops_.loop(0), fetch(client_, target_, request));
+    const auto got = test::run_on(loops_.loop(0), fetch_closing(client_, target_, request));
 
     ASSERT_TRUE(sent);
     EXPECT_TRUE(sent->body.ends_with(" 8000000"));
@@ -235,7 +235,7 @@ TEST_P(HttpServer, CancelsTheHandlerOfAClientThatLeavesBeforeTheAnswer) {
     runtime::TaskGroup tasks;
     std::atomic<bool> is_cancelled{false};
     tasks.spawn(loops_.loop(0).get_executor(), "client",
-                fetch_to(client_, target_, request, is_cancelled));
+                fetch_until_cancelled(client_, target_, request, is_cancelled));
     ASSERT_TRUE(has_begun());
 
     const SteadyTime left = std::chrono::steady_clock::now();
@@ -348,7 +348,7 @@ TEST_P(HttpServer, StopCancelsAndJoinsWhatRuns) {
     std::atomic<bool> is_cancelled{false};
     for (std::size_t i = 0; i < 4; ++i) {
         tasks.spawn(loops_.loop(i % 2).get_executor(), "client",
-                    fetch_to(client_, target_, request, is_cancelled));
+                    fetch_until_cancelled(client_, target_, request, is_cancelled));
     }
     ASSERT_TRUE(has_begun(4));
 

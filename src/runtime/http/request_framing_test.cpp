@@ -2,6 +2,7 @@
 // and its connection closed, however it is cut into reads.
 #include "runtime/http/http_server.hpp"
 #include "runtime/http/problem.hpp"
+#include "tests/support/readable.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -9,21 +10,18 @@
 
 #include <array>
 #include <atomic>
-#include <poll.h>
 
 namespace quire::http {
 namespace {
 
 using asio::ip::tcp;
 
-constexpr int kPatienceMillis = 5'000;
 /// What the server reads at once; a field that crosses it is parsed in two steps.
 constexpr std::size_t kReadBytes = 8 * 1024;
 
 std::string read_to_end(tcp::socket& socket) {
     std::string in;
-    pollfd readable{socket.native_handle(), POLLIN, 0};
-    while (poll(&readable, 1, kPatienceMillis) == 1) {
+    while (test::is_readable_soon(socket.native_handle())) {
         std::array<char, 4096> bytes{};
         boost::system::error_code ec;
         const std::size_t count = socket.read_some(asio::buffer(bytes), ec);

@@ -10,7 +10,7 @@ namespace {
 
 using common::v1::Delta;
 
-const ChatIdentity kIdentity{"chatcmpl-1", "writer", 1'790'000'000};
+const ChatIdentity kChunkIdentity{"chatcmpl-1", "writer", 1'790'000'000};
 constexpr std::string_view kBegin =
     R"(data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1790000000,)"
     R"("model":"writer","choices":[)";
@@ -20,7 +20,7 @@ std::string chunk_with(std::string_view rest) { return fmt::format("{}{}\n\n", k
 
 std::string chunk_of(const Delta& delta, bool has_usage = false) {
     std::string out;
-    ChunkWriter(kIdentity, has_usage).append_delta(out, delta);
+    ChunkWriter(kChunkIdentity, has_usage).append_delta(out, delta);
     return out;
 }
 
@@ -42,7 +42,7 @@ Delta text(std::string_view words, common::v1::Channel channel = common::v1::CON
 TEST(ChunkWriter, WritesTheRoleFirst) {
     std::string out;
 
-    ChunkWriter(kIdentity, false).append_role(out);
+    ChunkWriter(kChunkIdentity, false).append_role(out);
 
     EXPECT_EQ(out, chunk_with(R"({"index":0,"delta":{"role":"assistant","content":""},)"
                               R"("logprobs":null,"finish_reason":null}]})"));
@@ -56,7 +56,7 @@ TEST(ChunkWriter, WritesAPieceOfText) {
 TEST(ChunkWriter, PutsUsageNullBesideEveryChunkForClientsThatAskedForIt) {
     std::string role;
     std::string finish;
-    const ChunkWriter writer(kIdentity, true);
+    const ChunkWriter writer(kChunkIdentity, true);
     writer.append_role(role);
     writer.append_finish(finish, "stop");
 
@@ -68,7 +68,7 @@ TEST(ChunkWriter, PutsUsageNullBesideEveryChunkForClientsThatAskedForIt) {
 TEST(ChunkWriter, WritesTheReasonInItsOwnChunk) {
     std::string out;
 
-    ChunkWriter(kIdentity, false).append_finish(out, "tool_calls");
+    ChunkWriter(kChunkIdentity, false).append_finish(out, "tool_calls");
 
     EXPECT_EQ(out, chunk_with(R"({"index":0,"delta":{},"logprobs":null,)"
                               R"("finish_reason":"tool_calls"}]})"));
@@ -80,7 +80,7 @@ TEST(ChunkWriter, WritesUsageWithoutChoices) {
     usage.set_output_tokens(4);
     std::string out;
 
-    ChunkWriter(kIdentity, true).append_usage(out, usage);
+    ChunkWriter(kChunkIdentity, true).append_usage(out, usage);
 
     EXPECT_EQ(out, chunk_with(
                        R"(],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}})"));
@@ -89,7 +89,7 @@ TEST(ChunkWriter, WritesUsageWithoutChoices) {
 TEST(ChunkWriter, AppendsToWhatIsThere) {
     std::string out = ": keepalive\n\n";
 
-    ChunkWriter(kIdentity, false).append_delta(out, text("x"));
+    ChunkWriter(kChunkIdentity, false).append_delta(out, text("x"));
 
     EXPECT_TRUE(out.starts_with(": keepalive\n\ndata: {"));
 }

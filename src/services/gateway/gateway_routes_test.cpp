@@ -7,7 +7,7 @@
 namespace quire::gateway {
 namespace {
 
-struct Case {
+struct Lookup {
     std::string_view verb;
     std::string_view path;
     std::string_view found;  ///< the route's path, "" for none
@@ -16,7 +16,7 @@ struct Case {
 };
 
 TEST(FindRoute, FindsByVerbAndPath) {
-    for (const Case& each : std::vector<Case>{
+    for (const Lookup& each : std::vector<Lookup>{
              {"POST", "/v1/chat/completions", "/v1/chat/completions", "", ""},
              {"GET", "/v1/models", "/v1/models", "", ""},
              {"GET", "/v1/models/tiny", "/v1/models/{model…}", "tiny", ""},
@@ -49,7 +49,7 @@ TEST(FindRoute, GivesBothParametersOfAPathThatHasTwo) {
 }
 
 TEST(FindRoute, NamesTheVerbsOfAPathThatHasOthers) {
-    for (const Case& each : std::vector<Case>{
+    for (const Lookup& each : std::vector<Lookup>{
              {"GET", "/v1/chat/completions", "", "", "POST"},
              {"HEAD", "/v1/models", "", "", "GET"},
              {"POST", "/v1/models/tiny", "", "", "GET"},

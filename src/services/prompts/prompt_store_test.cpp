@@ -11,7 +11,7 @@ namespace {
 
 using Labels = std::map<std::string, std::int64_t>;
 
-PromptVersion version_of(const std::string& name, std::int64_t number) {
+PromptVersion sample_version(const std::string& name, std::int64_t number) {
     PromptVersion version;
     version.name = name;
     version.version = number;
@@ -27,7 +27,7 @@ class PromptStoreTest : public testing::Test {
 protected:
     PromptStoreTest() { EXPECT_TRUE(migrate_prompts(database_->writer(), "prompts.db", clock_)); }
     static void expect_kept(PromptStore& store, const std::string& name, std::int64_t number) {
-        EXPECT_TRUE(store.insert_version(version_of(name, number)));
+        EXPECT_TRUE(store.insert_version(sample_version(name, number)));
     }
 
     test::TemporaryFolder folder_;
@@ -60,7 +60,7 @@ TEST_F(PromptStoreTest, KeepsAVersionAsItWas) {
 TEST_F(PromptStoreTest, RefusesToChangeAVersion) {
     expect_kept(store_, "post", 1);
 
-    const auto again = store_.insert_version(version_of("post", 1));
+    const auto again = store_.insert_version(sample_version("post", 1));
     const auto changed =
         database_->writer().execute("UPDATE prompt_versions SET messages = '[]'", {});
 

@@ -8,26 +8,26 @@
 namespace quire::review {
 namespace {
 
-struct Row {
+struct Pattern {
     std::string pattern;
     std::vector<std::string> matches;
 };
 
 TEST(LivePrefix, AcceptsEveryBeginningOfEveryMatch) {
-    for (const Row& row : {
-             Row{"abc", {"abc"}},
-             Row{R"(\bab?c{2,3}\b)", {"acc", "abccc"}},
-             Row{"a{3}", {"aaa"}},
-             Row{"(?:ab|cde)f", {"abf", "cdef"}},
-             Row{"(?:a{1,2}b){1,3}c", {"abc", "aabababc", "aabaabaabc"}},
-             Row{"(?P<name>x|yz){2}w?", {"xyz", "yzyzw"}},
-             Row{"(?i)AbC|d", {"abc", "ABC", "D"}},
-             Row{R"([^a-c\]\s]{2}[[:digit:]]\.)", {"xy1.", "zz9."}},
-             Row{R"(\d{2}\x41\x{e9}\pL)", {"12Aéz"}},
-             Row{"é(?:ü|日本){1,2}.", {"éü日本x", "é日本ü."}},
-             Row{"^a$", {"a"}},
-             Row{"a??b{1,2}?", {"abb", "b"}},
-             Row{R"(\$\{\w{1,3}\}|-)", {"${abc}", "-"}},
+    for (const Pattern& row : {
+             Pattern{"abc", {"abc"}},
+             Pattern{R"(\bab?c{2,3}\b)", {"acc", "abccc"}},
+             Pattern{"a{3}", {"aaa"}},
+             Pattern{"(?:ab|cde)f", {"abf", "cdef"}},
+             Pattern{"(?:a{1,2}b){1,3}c", {"abc", "aabababc", "aabaabaabc"}},
+             Pattern{"(?P<name>x|yz){2}w?", {"xyz", "yzyzw"}},
+             Pattern{"(?i)AbC|d", {"abc", "ABC", "D"}},
+             Pattern{R"([^a-c\]\s]{2}[[:digit:]]\.)", {"xy1.", "zz9."}},
+             Pattern{R"(\d{2}\x41\x{e9}\pL)", {"12Aéz"}},
+             Pattern{"é(?:ü|日本){1,2}.", {"éü日本x", "é日本ü."}},
+             Pattern{"^a$", {"a"}},
+             Pattern{"a??b{1,2}?", {"abb", "b"}},
+             Pattern{R"(\$\{\w{1,3}\}|-)", {"${abc}", "-"}},
          }) {
         const auto live = live_prefix_of(row.pattern);
         ASSERT_TRUE(live) << row.pattern;

@@ -16,14 +16,14 @@ std::string copy_in_pieces(std::string_view text, std::size_t size, CaseMode mod
     return std::string(copy.text());
 }
 
-struct Row {
+struct Forms {
     std::string raw;
     std::string fold;
     std::string exact;
 };
 
-const std::vector<Row>& rows() {
-    static const std::vector<Row> all{
+const std::vector<Forms>& rows() {
+    static const std::vector<Forms> all{
         {"Plain Text, 12:30\n", "plain text, 12:30\n", "Plain Text, 12:30\n"},
         {"ＦｕｌｌＷｉｄｔｈ ４１", "fullwidth 41", "FullWidth 41"},
         {"ﬁne ﬀ", "fine ff", "fine ff"},
@@ -52,7 +52,7 @@ const std::vector<Row>& rows() {
 }
 
 TEST(Normalizer, MakesTheSameCopyWhateverThePieces) {
-    for (const Row& row : rows()) {
+    for (const Forms& row : rows()) {
         for (std::size_t size = 1; size <= row.raw.size(); ++size) {
             EXPECT_EQ(copy_in_pieces(row.raw, size, CaseMode::kFold), row.fold) << row.raw;
             EXPECT_EQ(copy_in_pieces(row.raw, size, CaseMode::kExact), row.exact) << row.raw;
