@@ -11,9 +11,12 @@ constexpr std::size_t kLength = 55;
 constexpr std::size_t kTracestateMax = 512;
 
 void append_hex(std::string& out, std::span<const std::uint8_t> bytes) {
+    const std::size_t begin = out.size();
+    out.resize(begin + 2 * bytes.size());
+    char* to = out.data() + begin;
     for (const std::uint8_t byte : bytes) {
-        out += kHex[byte >> 4];
-        out += kHex[byte & 15];
+        *to++ = kHex[byte >> 4];
+        *to++ = kHex[byte & 15];
     }
 }
 

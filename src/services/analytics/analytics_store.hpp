@@ -57,9 +57,9 @@ public:
     explicit AnalyticsStore(storage::Connection& connection) : connection_(connection) {}
 
     Result<std::optional<RequestRow>> find(const Owner& owner, const std::string& id);
-    /// False, and nothing changed, where the request has a row.
-    Result<bool> insert(const Owner& owner, const RequestRow& row);
-    Result<void> replace(const Owner& owner, const RequestRow& row);
+    /// False, and nothing changed, where the request has a row. The row is as before afterwards.
+    Result<bool> insert(const Owner& owner, RequestRow& row);
+    Result<void> replace(const Owner& owner, RequestRow& row);
     /// Newest first, without steps, cost lines and content.
     Result<std::vector<v1::Request>> list(const Owner& owner, const RequestFilter& filter);
 

@@ -68,8 +68,13 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
 
 /// One entry of Server-Timing, in milliseconds.
 void append_timing(std::string& out, std::string_view name, std::int64_t micros) {
+    const fmt::format_int millis(micros / 1000);
+    const fmt::format_int rest(1000 + micros % 1000);
     out += name;
-    fmt::format_to(std::back_inserter(out), ";dur={}.{:03}", micros / 1000, micros % 1000);
+    out += ";dur=";
+    out.append(millis.data(), millis.size());
+    out += '.';
+    out.append(rest.data() + 1, 3);
 }
 
 }  // namespace
