@@ -30,9 +30,10 @@ Result<Message> parsed(const std::string& bytes) {
 }
 
 void count_failed() {
-    static auto& counter = runtime::counter_family("quire_journal_failed_total",
-                                                   "Writes of checkpoints that the store refused.")
-                               .Add({});
+    static auto& counter =
+        runtime::counter_family("quire_journal_failed_total",
+                                "Writes of checkpoints and stories that the store refused.")
+            .Add({});
     counter.Increment();
 }
 
@@ -63,12 +64,13 @@ storage::OutboxRow event_of(const v1::GenerationStory& story, std::string tracep
     return row;
 }
 
+/// A checkpoint that comes after the whole answer is not newer than it.
 Result<void> put_settlement(Connection& connection, const std::string& request_id,
                             const std::string& settle, Timestamp now) {
     const auto put = connection.execute(
-        "INSERT INTO journal (request_id, settle, updated_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (request_id) DO UPDATE SET settle = excluded.settle, "
-        "updated_at = excluded.updated_at",
+        "INSERT INTO journal (request_id, settle, updated_at) SELECT $1, $2, $3 WHERE NOT EXISTS "
+        "(SELECT 1 FROM outcomes WHERE request_id = $1) ON CONFLICT (request_id) DO UPDATE SET "
+        "settle = excluded.settle, updated_at = excluded.updated_at",
         {request_id, settle, now.micros});
     if (!put) return put.error();
     return {};
@@ -185,22 +187,20 @@ awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,
                                              const v1::StoredAnswer& answer) {
     const Timestamp now = clock_.now();
     const std::string bytes = settle.SerializeAsString();
-    {
-        const std::lock_guard lock(mutex_);
-        waiting_.erase(settle.request_id());  // an older checkpoint would be written over this one
-    }
     auto write = [&](Connection& connection) -> Result<void> {
         QUIRE_TRY([[maybe_unused]] const auto pruned,
                   connection.execute("DELETE FROM outcomes WHERE rowid IN (SELECT rowid FROM "
                                      "outcomes WHERE expires_at < $1 LIMIT $2)",
                                      {now.micros, kPruneMax}));
+        const auto kept = put_settlement(connection, settle.request_id(), bytes, now);
+        if (!kept) return kept;
         QUIRE_TRY(
             [[maybe_unused]] const auto put,
             connection.execute("INSERT INTO outcomes (org_id, project_id, request_id, "
                                "settle, answer, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
                                {ctx.principal.org_id, ctx.principal.project_id, settle.request_id(),
                                 bytes, answer.SerializeAsString(), (now + kOutcomeLife).micros}));
-        return put_settlement(connection, settle.request_id(), bytes, now);
+        return {};
     };
     const auto written = co_await database_.write(std::move(write));
     if (!written) co_return written.error();

@@ -96,6 +96,19 @@ TEST_F(RecoveryTest, ACheckpointThatStillWaitsDoesNotReplaceTheWholeAnswer) {
     EXPECT_EQ(under_.settled[0].usage().output_tokens(), 9);
 }
 
+TEST_F(RecoveryTest, ACheckpointThatComesLateDoesNotReplaceTheWholeAnswer) {
+    const rpc::CallContext ctx;
+    ASSERT_TRUE(
+        test::run(under_.journal.put_outcome(ctx, settlement("req_1", 9), v1::StoredAnswer())));
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.stop();
+
+    ASSERT_TRUE(recover());
+
+    ASSERT_EQ(under_.settled.size(), 1U);
+    EXPECT_EQ(under_.settled[0].usage().output_tokens(), 9);
+}
+
 TEST_F(RecoveryTest, SettlesWhatHasNoHoldAnyMore) {
     under_.journal.checkpoint(settlement("req_1", 3));
     under_.journal.stop();
