@@ -24,7 +24,7 @@ OptionTable<LimitSettings> limits_table() {
     t.duration("request_deadline", &L::request_deadline, 100ms, 24h, "How long a request may run.");
     t.duration("connect", &L::connect, 10ms, 5min, "Time to connect to a provider.");
     t.duration("first_token", &L::first_token, 10ms, 1h,
-               "Time from the request to a provider's first byte.");
+               "Time from the request to a provider's first content.");
     t.duration("between_tokens", &L::between_tokens, 10ms, 1h,
                "Longest silence within a provider's answer.");
     t.duration("queue_wait", &L::queue_wait, 0ms, 1h, "Longest wait for a place at a model.");

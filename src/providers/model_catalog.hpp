@@ -38,7 +38,7 @@ struct ProviderConfig {
     std::int64_t seed = 1;
 };
 
-/// What gateway, credits and inference are handed: every model there is, in the file's order.
+/// What credits and inference are handed: every model there is, in the file's order.
 struct ModelCatalog {
     config::Named<ProviderConfig> providers;
     config::Named<ModelConfig> models;
