@@ -81,11 +81,11 @@ std::shared_ptr<auth::FakeAuth> passing_on_to(Auth& service) {
     return fake;
 }
 
-using Names = std::vector<std::string>;
+using CaseNames = std::vector<std::string>;
 
 /// Those of these cases that a port fails.
-Names failures_of(Auth& port, const Names& among) {
-    Names failed;
+CaseNames failures_of(Auth& port, const CaseNames& among) {
+    CaseNames failed;
     for (const AuthCase& rule : auth_cases()) {
         if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
         if (!run(check_auth(rule, port)).empty()) failed.push_back(rule.name);
@@ -112,9 +112,9 @@ awaitable<Result<auth::v1::RevokeKeyResponse>> revoke_nothing() {
 TEST_F(AuthSuiteFaults, SeesARevocationThatIsForgotten) {
     fake_->on_revoke_key = [](const auto&, const auto&) { return revoke_nothing(); };
 
-    const Names cases{"ARevokedKeyIsRefusedAndMayBeRevokedAgain",
-                      "ForeignAndUnknownKeysAreNotFoundAlike",
-                      "CreationsAndRevocationsAreToldInOrder"};
+    const CaseNames cases{"ARevokedKeyIsRefusedAndMayBeRevokedAgain",
+                          "ForeignAndUnknownKeysAreNotFoundAlike",
+                          "CreationsAndRevocationsAreToldInOrder"};
     EXPECT_EQ(failures_of(*fake_, cases), cases);
 }
 
@@ -133,7 +133,7 @@ TEST_F(AuthSuiteFaults, SeesAListThatShowsTheKeysOfOthers) {
         return list_for(*subject_.port, last_maker, request);
     };
 
-    const Names cases{"ForeignKeysAreNotListed", "AnotherProjectsKeysAreForeignToo"};
+    const CaseNames cases{"ForeignKeysAreNotListed", "AnotherProjectsKeysAreForeignToo"};
     EXPECT_EQ(failures_of(*fake_, cases), cases);
 }
 
@@ -150,7 +150,7 @@ TEST_F(AuthSuiteFaults, SeesAPageThatHidesTheNext) {
         return list_without_more(*subject_.port, ctx, request);
     };
 
-    const Names cases{"PagesShowEverythingOnce"};
+    const CaseNames cases{"PagesShowEverythingOnce"};
     EXPECT_EQ(failures_of(*fake_, cases), cases);
 }
 
@@ -167,7 +167,7 @@ TEST_F(AuthSuiteFaults, SeesAKeyThatMayDoMoreThanItWasGiven) {
         return authenticate_with_all_scopes(*subject_.port, ctx, request);
     };
 
-    const Names cases{"EachScopeCanBeGivenAlone"};
+    const CaseNames cases{"EachScopeCanBeGivenAlone"};
     EXPECT_EQ(failures_of(*fake_, cases), cases);
 }
 
@@ -184,7 +184,7 @@ TEST_F(AuthSuiteFaults, SeesEventsOutOfOrder) {
         return read_backwards(*subject_.port, ctx, request);
     };
 
-    const Names cases{"CreationsAndRevocationsAreToldInOrder"};
+    const CaseNames cases{"CreationsAndRevocationsAreToldInOrder"};
     EXPECT_EQ(failures_of(*fake_, cases), cases);
 }
 

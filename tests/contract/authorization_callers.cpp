@@ -20,7 +20,7 @@ using rpc::Principal;
 
 const std::string kCanary = "a canary of the first organization";
 constexpr std::size_t kUlidLength = 26;
-constexpr std::int64_t kSoonMicros = 500'000;
+constexpr std::int64_t kKeyLifeMicros = 500'000;
 
 json::value to_json(const Node& node) {
     if (node.kind == Node::Kind::kMap) {
@@ -129,7 +129,7 @@ Organizations::Organizations(const AllServices::Change& change) : services_(chan
     const Principal other = new_organization("other");
     revoked_ = new_key(first_, all_scopes());
     by_operator(first_, "auth.RevokeKey", id_body(ids_.at(revoked_)));
-    expired_ = new_key(first_, all_scopes(), services_.clock.now().micros + kSoonMicros);
+    expired_ = new_key(first_, all_scopes(), services_.clock.now().micros + kKeyLifeMicros);
     other_key_ = new_key(other, all_scopes());
     for (const std::string_view name : {"post", "shared"}) {
         by_operator(first_, "prompts.PublishVersion",

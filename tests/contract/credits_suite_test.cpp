@@ -90,11 +90,11 @@ std::shared_ptr<credits::FakeCredits> passing_on_to(Credits& service) {
     return fake;
 }
 
-using Names = std::vector<std::string>;
+using CaseNames = std::vector<std::string>;
 
 /// Those of these cases that a port fails.
-Names failures_of(Credits& port, const Names& among) {
-    Names failed;
+CaseNames failures_of(Credits& port, const CaseNames& among) {
+    CaseNames failed;
     for (const CreditsCase& rule : credits_cases()) {
         if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
         if (!run(check_credits(rule, port)).empty()) failed.push_back(rule.name);
@@ -104,7 +104,7 @@ Names failures_of(Credits& port, const Names& among) {
 
 class CreditsSuiteFaults : public testing::Test {
 protected:
-    void expect_found_by(const Names& cases) { EXPECT_EQ(failures_of(*fake_, cases), cases); }
+    void expect_found_by(const CaseNames& cases) { EXPECT_EQ(failures_of(*fake_, cases), cases); }
 
     CreditsSubject subject_;
     Credits& service_ = *subject_.port;

@@ -99,18 +99,18 @@ private:
 };
 
 awaitable<OpenedReview> open_falsified(Review& service, const rpc::CallContext& ctx,
-                                 Falsified::Piece piece, Falsified::Answer answer) {
+                                       Falsified::Piece piece, Falsified::Answer answer) {
     QUIRE_CO_TRY(auto right, service.review_output(ctx));
     std::unique_ptr<Session> session =
         std::make_unique<Falsified>(std::move(right), std::move(piece), std::move(answer));
     co_return session;
 }
 
-using Names = std::vector<std::string>;
+using CaseNames = std::vector<std::string>;
 
 /// Those of these cases that a port fails.
-Names failures_of(Review& port, const Names& among) {
-    Names failed;
+CaseNames failures_of(Review& port, const CaseNames& among) {
+    CaseNames failed;
     for (const ReviewCase& rule : review_cases()) {
         if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
         if (!run(check_review(rule, port)).empty()) failed.push_back(rule.name);
@@ -149,8 +149,8 @@ TEST_F(ReviewSuiteFaults, SeesAnAnswerThatIsCheckedPieceByPiece) {
         if (!is_blocked) *out.mutable_deltas() = came.deltas();
     });
 
-    const Names cases{"TheSameComesOutWhateverThePieces", "ABlockDeliversWhatStandsBefore",
-                      "ChannelsAreReviewedOnTheirOwn", "ToolCallsAreReviewedDecoded"};
+    const CaseNames cases{"TheSameComesOutWhateverThePieces", "ABlockDeliversWhatStandsBefore",
+                          "ChannelsAreReviewedOnTheirOwn", "ToolCallsAreReviewedDecoded"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
@@ -163,7 +163,7 @@ TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
         },
         {});
 
-    const Names cases{"ChannelsAreReviewedOnTheirOwn"};
+    const CaseNames cases{"ChannelsAreReviewedOnTheirOwn"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
@@ -174,7 +174,7 @@ TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
         },
         {});
 
-    const Names cases{"ChoicesAreReviewedOnTheirOwn"};
+    const CaseNames cases{"ChoicesAreReviewedOnTheirOwn"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
@@ -185,14 +185,14 @@ TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
         }
     });
 
-    const Names cases{"LogprobsDoNotTellWhatIsHeld"};
+    const CaseNames cases{"LogprobsDoNotTellWhatIsHeld"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesABlockThatIsNotTold) {
     falsify({}, [](const OutputPiece&, ReleasedOutput& out) { out.set_is_blocked(false); });
 
-    const Names cases{"ABlockDeliversWhatStandsBefore", "ABlockInAToolCallEndsTheAnswer"};
+    const CaseNames cases{"ABlockDeliversWhatStandsBefore", "ABlockInAToolCallEndsTheAnswer"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
@@ -209,7 +209,7 @@ TEST_F(ReviewSuiteFaults, SeesAPolicyThatIsTheSameForAll) {
         return review_for(*subject_.port, other, request);
     };
 
-    const Names cases{"TheProjectPicksThePolicy"};
+    const CaseNames cases{"TheProjectPicksThePolicy"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 
@@ -222,7 +222,7 @@ TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
         return review_for(*subject_.port, ctx, without);
     };
 
-    const Names cases{"EveryTextOfARequestIsRedacted"};
+    const CaseNames cases{"EveryTextOfARequestIsRedacted"};
     EXPECT_EQ(failures_of(fake_, cases), cases);
 }
 

@@ -45,15 +45,16 @@ awaitable<void> answer_whole(Exchange& exchange) {
     ignore(slept, "the end of the test may cut it short");
 }
 
-struct Answer {
+struct Commented {
     std::string content_type;
     std::string body;
 };
 
-awaitable<Result<Answer>> fetch(Client& client, const Target& target, const ClientRequest& request,
-                                std::atomic<bool>& is_enough) {
+awaitable<Result<Commented>> fetch_commented(Client& client, const Target& target,
+                                             const ClientRequest& request,
+                                             std::atomic<bool>& is_enough) {
     QUIRE_CO_TRY(const auto response, client.send(target, request));
-    Answer answer;
+    Commented answer;
     answer.content_type = response->headers().find("content-type");
     while (true) {
         QUIRE_CO_TRY(const std::string_view bytes, response->read_some());
@@ -67,7 +68,7 @@ class KeepAliveComment : public testing::Test {
 protected:
     ~KeepAliveComment() override { server_->stop(); }
 
-    Result<Answer> get(Handler handler) {
+    Result<Commented> get(Handler handler) {
         if (!server_) {
             server_.emplace(loops_, "test", ServerLimits(), std::move(handler),
                             [](const Error&) { return Response(); });
@@ -75,7 +76,8 @@ protected:
             EXPECT_TRUE(listening);
         }
         const Target target{{false, "127.0.0.1", server_->port(), ""}, ""};
-        return test::run_on(loops_.loop(0), fetch(client_, target, ClientRequest(), is_enough_));
+        return test::run_on(loops_.loop(0),
+                            fetch_commented(client_, target, ClientRequest(), is_enough_));
     }
 
     std::atomic<bool> is_enough_{false};
