@@ -201,7 +201,8 @@ TEST(WriteChatRequest, GivesToolCallsWithoutATypeTheUsualOne) {
 }
 
 TEST(PlainTextOf, HoldsEveryRoleAndPart) {
-    const ChatRequest chat = chat_of(R"({"model":"m","messages":[{"role":"system","content":"be kind"},
+    const ChatRequest chat =
+        chat_of(R"({"model":"m","messages":[{"role":"system","content":"be kind"},
         {"role":"user","content":[{"type":"text","text":"see"},{"type":"file","file":1}]},
         {"role":"assistant","content":null}]})");
 

@@ -12,7 +12,6 @@ using conformance::v1::EchoResponse;
 using conformance::v1::Number;
 using std::chrono::milliseconds;
 
-
 /// Calls that do not end well, on either side.
 class WireCallsTest : public WireServerFixture {};
 

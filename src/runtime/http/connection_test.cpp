@@ -10,7 +10,6 @@
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
-
 namespace quire::http {
 namespace {
 

@@ -107,7 +107,7 @@ struct Fetched {
 };
 
 awaitable<Result<Fetched>> fetch_closing(Client& client, const Target& target,
-                                const ClientRequest& request) {
+                                         const ClientRequest& request) {
     QUIRE_CO_TRY(const auto response, client.send(target, request));
     Fetched answer;
     answer.connection = response->headers().find("connection");
@@ -115,8 +115,9 @@ awaitable<Result<Fetched>> fetch_closing(Client& client, const Target& target,
     co_return answer;
 }
 
-awaitable<void> fetch_until_cancelled(Client& client, const Target& target, const ClientRequest& request,
-                         std::atomic<bool>& is_cancelled) {
+awaitable<void> fetch_until_cancelled(Client& client, const Target& target,
+                                      const ClientRequest& request,
+                                      std::atomic<bool>& is_cancelled) {
     const auto answer = co_await fetch_closing(client, target, request);
     is_cancelled = !answer && answer.error().code() == ErrorCode::kCancelled;
 }

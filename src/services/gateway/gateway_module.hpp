@@ -11,7 +11,8 @@ struct GatewayAddress {
     std::uint16_t port = 0;
 };
 
-/// Serves the public API; needs `Auth`, `Credits`, `Prompts` and `Analytics`. kInvalidValue when it cannot listen.
+/// Serves the public API; needs `Auth`, `Credits`, `Prompts` and `Analytics`. kInvalidValue when it
+/// cannot listen.
 Result<std::unique_ptr<runtime::Module>> make_gateway(runtime::Wiring& wiring);
 
 }  // namespace quire::gateway
