@@ -4,7 +4,7 @@
 tools/clang_tidy.py build/release     (the folder must be built: generated headers are read)
 
 g++'s compile commands are made fit for clang: no launcher, and instead of g++'s precompiled header
-the header it was made of.
+the header it was made of. Sources that are compiled together are read one by one.
 """
 
 import json
@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "clang-tidy-14"
 COMPILER = re.compile(r"(?:.*/)?(?:c\+\+|g\+\+)(?:-\d+)?$")
+TOGETHER = re.compile(r'^#include "(.+\.cpp)"$', re.M)
 ONLY_GCC = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan"}
 
 
@@ -27,6 +28,9 @@ def fit_for_clang(command):
     words = shlex.split(command)
     start = next(at for at, word in enumerate(words) if COMPILER.match(word))
     fit = [word for word in words[start:] if word not in ONLY_GCC]
+    while "--param" in fit:  # g++'s own knobs
+        at = fit.index("--param")
+        del fit[at:at + 2]
     for at, word in enumerate(fit):
         # cmake_pch.hxx has a .gch beside it, which clang would take for its own kind.
         if word.endswith("/cmake_pch.hxx"):
@@ -34,13 +38,24 @@ def fit_for_clang(command):
     return shlex.join(fit)
 
 
+def apart(entry):
+    """The entries of what CMake compiles as one, else the entry itself."""
+    together = entry["file"]
+    if "/Unity/" not in together:
+        return [entry]
+    return [entry | {"file": path, "command": entry["command"].replace(together, path)}
+            for path in TOGETHER.findall(Path(together).read_text())]
+
+
 def entries(folder):
     """Of our own sources, one command each."""
     own = (str(ROOT / "src") + os.sep, str(ROOT / "tests") + os.sep)
     found = {}
-    for entry in json.loads((folder / "compile_commands.json").read_text()):
-        if entry["file"].startswith(own):
-            found.setdefault(entry["file"], entry | {"command": fit_for_clang(entry["command"])})
+    for compiled in json.loads((folder / "compile_commands.json").read_text()):
+        for entry in apart(compiled):
+            if entry["file"].startswith(own):
+                command = fit_for_clang(entry["command"])
+                found.setdefault(entry["file"], entry | {"command": command})
     return list(found.values())
 
 
