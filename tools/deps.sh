@@ -12,7 +12,7 @@ declare -A PACKAGES=(
         libgrpc++-dev protobuf-compiler-grpc python3-grpcio python3-protobuf"
     [lint]="clang-format-14 git python3"
     [bench]="nginx-light wrk valgrind"
-    [soak]="clang-14 libclang-rt-14-dev clang-tidy-14"
+    [soak]="clang-14 libclang-rt-14-dev"
 )
 
 # Hyperscan is for amd64 only; Vectorscan is the same library for the others.
@@ -25,14 +25,14 @@ declare -A DEPS_REASON=(
     [test]="to run its tests"
     [lint]="to check its style"
     [bench]="to measure it against nginx"
-    [soak]="to fuzz it and to read it with clang-tidy"
+    [soak]="to fuzz it"
 )
 
 # Packages that are only a command: it may have come another way, and then Debian's would clash.
 declare -A COMMAND_OF=(
     [cmake]=cmake [ninja-build]=ninja [ccache]=ccache [mold]=mold [pkg-config]=pkg-config [git]=git
     [npm]=npm [curl]=curl [openssl]=openssl [clang-format-14]=clang-format-14 [clang-14]=clang++-14
-    [clang-tidy-14]=clang-tidy-14 [nginx-light]=nginx
+    [nginx-light]=nginx
     [wrk]=wrk [valgrind]=valgrind
 )
 
