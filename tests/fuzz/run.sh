@@ -33,7 +33,7 @@ SOURCES=(tests/support/review_cases.cpp tests/support/review_oracle.cpp src/base
     src/runtime/rpc/method.cpp src/runtime/rpc/wire/{http2_session,http2_stream,wire_call}.cpp
     src/runtime/rpc/wire/wire_format.cpp tests/contract/conformance_service.cpp
     "$GENERATED"/quire/{common/v1/common,options/v1/options,wire/v1/wire}.pb.cc
-    "$GENERATED"/quire/conformance/v1/conformance{.pb.cc,_rpc.cpp})
+    "$GENERATED"/quire/conformance/v1/conformance{.pb.cc,_rpc.cpp,_fake.cpp})
 for source in src/services/prompts/template/*.cpp; do
     [[ $source == *_test.cpp ]] || SOURCES+=("$source")
 done
