@@ -98,7 +98,7 @@ def difference(case: Case, jinja: Outcome, quire: Outcome) -> str:
     a template that only one can compile must fail in the other when rendered. Quire
     may refuse what is too large for its limits, and says so."""
     if quire.output is None and (any(limit in quire.why for limit in LIMITS)
-                                 or _is_unknown_to_both(quire.why)):
+                                 or _is_not_offered(quire.why)):
         return ""
     if jinja.output != quire.output:
         return (f"{case.template!r} with {case.variables!r}: jinja2 {jinja.output!r} {jinja.why}, "
@@ -108,8 +108,9 @@ def difference(case: Case, jinja: Outcome, quire: Outcome) -> str:
     return ""
 
 
-def _is_unknown_to_both(why: str) -> bool:
-    """jinja2 finds a wrong name in an `if` only when it gets there, Quire when it compiles."""
+def _is_not_offered(why: str) -> bool:
+    """jinja2 finds a wrong name in an `if` only when it gets there, Quire when it compiles. What
+    Quire offers is never excused: its names are jinja2's."""
     unknown = re.search(r"there is no (filter|test|function) '(\w+)'", why)
     if unknown is None:
         return False
