@@ -33,11 +33,6 @@ awaitable<Result<std::vector<common::v1::OutboxEvent>>> read_events(Credits& por
 
 }  // namespace
 
-void expect_same(Findings& found, std::string_view seen, std::string_view wanted,
-                 std::string_view when) {
-    found.expect(seen == wanted, fmt::format("{}: {} instead of {}", when, seen, wanted));
-}
-
 rpc::CallContext new_customer() {
     rpc::CallContext ctx;
     ctx.trace.trace_id.fill(7);

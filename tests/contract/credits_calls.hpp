@@ -1,7 +1,7 @@
 #pragma once
 
 #include "quire/credits/v1/credits_port.hpp"
-#include "tests/contract/auth_suite.hpp"
+#include "tests/contract/findings.hpp"
 
 #include <cstdint>
 #include <string>
@@ -10,17 +10,6 @@
 namespace quire::test {
 
 /// The calls of the port as the cases make them. `port` and `ctx` outlive each call.
-
-/// That the call is refused with this code.
-template <class T>
-awaitable<void> refused(Findings& found, awaitable<Result<T>> call, ErrorCode code,
-                        std::string_view name, std::string_view param = "") {
-    const auto result = co_await std::move(call);
-    found.expect_refused(result, code, name, param);
-}
-/// That two texts are one.
-void expect_same(Findings& found, std::string_view seen, std::string_view wanted,
-                 std::string_view when);
 
 /// A caller of a new organization that has nothing.
 rpc::CallContext new_customer();

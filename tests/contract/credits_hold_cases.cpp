@@ -25,13 +25,13 @@ awaitable<Result<void>> the_most_is_held_and_the_exact_cost_booked(Credits& port
     found.expect(admitted.outcome() == AdmitResponse::ADMITTED, "not admitted");
     found.expect(admitted.amount() == kHeld, fmt::format("holds {}", admitted.amount()));
     found.expect(admitted.output_tokens_granted() == 20, "other output tokens");
-    expect_same(found, admitted.hold_id(), "hold_" + admission.request_id().substr(4), "hold id");
+    found.expect_same(admitted.hold_id(), "hold_" + admission.request_id().substr(4), "hold id");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
-    expect_same(found, held, "950 50", "admitted");
+    found.expect_same(held, "950 50", "admitted");
     QUIRE_CO_TRY(const auto settled, settle(port, admission.request_id(), 3, 4));
     found.expect(settled.cost().amount() == 11, fmt::format("costs {}", settled.cost().amount()));
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "989 0", "settled");
+    found.expect_same(after, "989 0", "settled");
     co_return Result<void>();
 }
 
@@ -41,7 +41,7 @@ awaitable<Result<void>> the_output_is_lowered_to_what_is_there(Credits& port, Fi
     QUIRE_CO_TRY(const auto admitted, port.admit(ctx, admission));
     found.expect(admitted.output_tokens_granted() == 16, "not lowered to 16");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
-    expect_same(found, held, "1 42", "lowered");
+    found.expect_same(held, "1 42", "lowered");
     co_return Result<void>();
 }
 
@@ -52,10 +52,10 @@ awaitable<Result<void>> too_small_a_balance_is_refused_with_the_figures(Credits&
     const auto refused = co_await port.admit(ctx, admission);
     found.expect_refused(refused, kInsufficientQuota, "admit");
     if (refused) co_return Result<void>();
-    expect_same(found, std::string(refused.error().detail("balance")), "41", "balance");
-    expect_same(found, std::string(refused.error().detail("required")), "42", "required");
+    found.expect_same(std::string(refused.error().detail("balance")), "41", "balance");
+    found.expect_same(std::string(refused.error().detail("required")), "42", "required");
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "41 0", "refused");
+    found.expect_same(after, "41 0", "refused");
     co_return Result<void>();
 }
 
@@ -64,7 +64,7 @@ awaitable<Result<void>> an_empty_balance_is_refused(Credits& port, Findings& fou
     const auto admission = new_admission();
     const auto refused = co_await port.admit(nobody, admission);
     found.expect_refused(refused, kInsufficientQuota, "admit");
-    if (!refused) expect_same(found, std::string(refused.error().detail("balance")), "0", "empty");
+    if (!refused) found.expect_same(std::string(refused.error().detail("balance")), "0", "empty");
     co_return Result<void>();
 }
 
@@ -89,7 +89,7 @@ awaitable<Result<void>> bad_admissions_are_refused(Credits& port, Findings& foun
     keyed.set_idempotency_key(std::string(256, 'k'));
     co_await refused(found, port.admit(ctx, keyed), kInvalidValue, "long key", "idempotency-key");
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "1000 0", "refused");
+    found.expect_same(after, "1000 0", "refused");
     co_return Result<void>();
 }
 
@@ -115,9 +115,9 @@ awaitable<Result<void>> the_same_request_is_admitted_once(Credits& port, Finding
     QUIRE_CO_TRY(const auto first, port.admit(ctx, admission));
     QUIRE_CO_TRY(const auto again, port.admit(ctx, admission));
     found.expect(again.outcome() == AdmitResponse::EXISTS, "not said to exist");
-    expect_same(found, again.hold_id(), first.hold_id(), "the hold");
+    found.expect_same(again.hold_id(), first.hold_id(), "the hold");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
-    expect_same(found, held, "950 50", "admitted twice");
+    found.expect_same(held, "950 50", "admitted twice");
     const auto ended = co_await settle(port, admission.request_id(), 1, 1);
     if (!ended) co_return ended.error();
     QUIRE_CO_TRY(const auto late, port.admit(ctx, admission));
@@ -142,9 +142,9 @@ awaitable<Result<void>> a_key_belongs_to_its_first_request(Credits& port, Findin
     if (!ended) co_return ended.error();
     QUIRE_CO_TRY(const auto completed, port.admit(ctx, again));
     found.expect(completed.outcome() == AdmitResponse::COMPLETED, "ran again");
-    expect_same(found, completed.first_request_id(), first.request_id(), "first request");
+    found.expect_same(completed.first_request_id(), first.request_id(), "first request");
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "997 0", "once");
+    found.expect_same(after, "997 0", "once");
     co_return Result<void>();
 }
 
@@ -173,7 +173,7 @@ awaitable<Result<void>> a_void_releases_everything_and_the_key(Credits& port, Fi
     const auto again = co_await void_hold(port, first.request_id());
     if (!again) co_return again.error();
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "1000 0", "voided");
+    found.expect_same(after, "1000 0", "voided");
     co_await refused(found, settle(port, first.request_id(), 1, 1), kAlreadyCompleted,
                      "settle after void");
     first.set_request_id(new_admission().request_id());
@@ -190,11 +190,11 @@ awaitable<Result<void>> settling_twice_books_once(Credits& port, Findings& found
     if (!admitted) co_return admitted.error();
     QUIRE_CO_TRY(const auto first, settle(port, id, 3, 4));
     QUIRE_CO_TRY(const auto again, settle(port, id, 3, 4));
-    expect_same(found, again.ShortDebugString(), first.ShortDebugString(), "the same again");
+    found.expect_same(again.ShortDebugString(), first.ShortDebugString(), "the same again");
     co_await refused(found, settle(port, id, 3, 5), kAlreadyCompleted, "other usage");
     co_await refused(found, void_hold(port, id), kAlreadyCompleted, "void after settle");
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "989 0", "settled twice");
+    found.expect_same(after, "989 0", "settled twice");
     co_return Result<void>();
 }
 
@@ -217,7 +217,7 @@ awaitable<Result<void>> what_exceeds_the_hold_is_an_overrun_and_then_a_loss(Cred
     QUIRE_CO_TRY(const Texts lines, entries(port, ctx));
     found.expect(lines == Texts{"overrun -30", "usage -50", "grant 80"}, "other entries");
     QUIRE_CO_TRY(const auto after, balance(port, ctx));
-    expect_same(found, after, "0 0", "overrun");
+    found.expect_same(after, "0 0", "overrun");
     co_return Result<void>();
 }
 
@@ -230,7 +230,7 @@ awaitable<Result<void>> absurd_usage_is_refused_and_the_hold_stays(Credits& port
     co_await refused(found, settle(port, id, -1, 1), kInvalidValue, "negative");
     co_await refused(found, settle(port, id, kMost, kMost), kInvalidValue, "overflowing");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
-    expect_same(found, held, "950 50", "refused");
+    found.expect_same(held, "950 50", "refused");
     const auto settled = co_await settle(port, id, 0, 0);
     if (!settled) co_return settled.error();
     QUIRE_CO_TRY(const Texts lines, entries(port, ctx));
@@ -251,12 +251,12 @@ awaitable<Result<void>> a_hold_expires_and_late_usage_is_booked_once(Credits& po
         if (!slept) co_return slept.error();
         QUIRE_CO_TRY(left, balance(port, ctx));
     }
-    expect_same(found, left, "50 0", "expired");
+    found.expect_same(left, "50 0", "expired");
     for (int i = 0; i < 2; ++i) {
         const auto late = co_await settle(port, admission.request_id(), 3, 4);
         if (!late) co_return late.error();
         QUIRE_CO_TRY(const auto after, balance(port, ctx));
-        expect_same(found, after, "39 0", "late");
+        found.expect_same(after, "39 0", "late");
     }
     co_return Result<void>();
 }

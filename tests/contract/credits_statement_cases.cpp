@@ -22,12 +22,12 @@ awaitable<Result<void>> a_grant_is_booked_once_for_its_key(Credits& port, Findin
     const auto ctx = new_customer();
     QUIRE_CO_TRY(const auto first, grant(port, ctx, 70));
     QUIRE_CO_TRY(const auto again, grant(port, ctx, 70));
-    expect_same(found, again.ShortDebugString(), first.ShortDebugString(), "the same again");
+    found.expect_same(again.ShortDebugString(), first.ShortDebugString(), "the same again");
     co_await refused(found, grant(port, ctx, 71), kIdempotencyKeyReused, "another amount");
     const auto more = co_await grant(port, ctx, 30, "other");
     if (!more) co_return more.error();
     QUIRE_CO_TRY(const auto now, balance(port, ctx));
-    expect_same(found, now, "100 0", "granted");
+    found.expect_same(now, "100 0", "granted");
     co_return Result<void>();
 }
 
@@ -46,7 +46,7 @@ awaitable<Result<void>> grants_that_make_no_sense_are_refused(Credits& port, Fin
     co_await refused(found, grant(port, ctx, 1, "k", std::string(501, 'r')), kInvalidValue,
                      "long reason", "reason");
     QUIRE_CO_TRY(const auto now, balance(port, ctx));
-    expect_same(found, now, "1 0", "refused");
+    found.expect_same(now, "1 0", "refused");
     const auto most = co_await grant(port, ctx, kLimit - 1, "most");
     if (!most) co_return most.error();
     co_return Result<void>();
@@ -66,11 +66,11 @@ awaitable<Result<void>> entries_add_up_to_the_balance(Credits& port, Findings& f
     std::int64_t sum = 0;
     for (const auto& entry : page.entries()) sum += entry.amount();
     QUIRE_CO_TRY(const auto now, balance(port, ctx));
-    expect_same(found, now, "939 50", "one settled, one running");
+    found.expect_same(now, "939 50", "one settled, one running");
     found.expect(sum == 989, fmt::format("the entries add up to {}", sum));
     if (page.entries().empty()) co_return Result<void>();
     const auto& usage = page.entries(0);
-    expect_same(found, usage.request_id(), settled.request_id(), "the newest entry's request");
+    found.expect_same(usage.request_id(), settled.request_id(), "the newest entry's request");
     found.expect(usage.id().starts_with("txn_"), "the entry's id is " + usage.id());
     found.expect(usage.at_us() > 0, "the entry has no time");
     co_return Result<void>();
@@ -110,7 +110,7 @@ awaitable<Result<void>> others_see_nothing(Credits& port, Findings& found) {
     QUIRE_CO_TRY(const auto rich, list_entries(port, ctx));
     const auto foreign = new_customer();
     QUIRE_CO_TRY(const auto now, balance(port, foreign));
-    expect_same(found, now, "0 0", "a foreign balance");
+    found.expect_same(now, "0 0", "a foreign balance");
     QUIRE_CO_TRY(const Texts lines, entries(port, foreign));
     found.expect(lines.empty(), "foreign entries are listed");
     if (rich.entries().empty()) co_return Result<void>();

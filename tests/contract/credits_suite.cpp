@@ -1,7 +1,5 @@
 #include "tests/contract/credits_suite.hpp"
 
-#include <fmt/format.h>
-
 namespace quire::test {
 
 credits::CreditsConfig credits_contract_config() {
@@ -14,20 +12,7 @@ credits::CreditsConfig credits_contract_config() {
 }
 
 std::vector<CreditsCase> credits_cases() {
-    std::vector<CreditsCase> all = credits_hold_cases();
-    const auto more = credits_statement_cases();
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-}
-
-awaitable<std::string> check_credits(const CreditsCase& rule, credits::Credits& port) {
-    Findings found;
-    const auto checked = co_await rule.check(port, found);
-    if (!checked) {
-        found.expect(false, fmt::format("a call failed with {}: {}", checked.error().name(),
-                                        checked.error().message()));
-    }
-    co_return found.text();
+    return join_cases<CreditsCase>({credits_hold_cases(), credits_statement_cases()});
 }
 
 }  // namespace quire::test

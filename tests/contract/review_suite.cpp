@@ -71,20 +71,7 @@ review::ReviewConfig review_contract_config() {
 }
 
 std::vector<ReviewCase> review_cases() {
-    std::vector<ReviewCase> all = review_input_cases();
-    const std::vector<ReviewCase> output = review_output_cases();
-    all.insert(all.end(), output.begin(), output.end());
-    return all;
-}
-
-awaitable<std::string> check_review(const ReviewCase& rule, review::Review& port) {
-    Findings found;
-    const auto checked = co_await rule.check(port, found);
-    if (!checked) {
-        found.expect(false,
-                     fmt::format("{}: {}", checked.error().name(), checked.error().message()));
-    }
-    co_return found.text();
+    return join_cases<ReviewCase>({review_input_cases(), review_output_cases()});
 }
 
 rpc::CallContext review_caller(std::string project_id) {

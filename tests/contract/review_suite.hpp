@@ -2,7 +2,7 @@
 
 #include "quire/review/v1/review_port.hpp"
 #include "services/review/review_config.hpp"
-#include "tests/contract/auth_suite.hpp"
+#include "tests/contract/port_case.hpp"
 
 #include <string>
 #include <string_view>
@@ -13,18 +13,11 @@ namespace quire::test {
 /// The policies that a port is checked with: `default`, and `strict` for the project prj_strict.
 review::ReviewConfig review_contract_config();
 
-/// One rule of review's contract, written against the port alone.
-struct ReviewCase {
-    std::string name;
-    awaitable<Result<void>> (*check)(review::Review& port, Findings& found);
-};
+using ReviewCase = PortCase<review::Review>;
 
 std::vector<ReviewCase> review_cases();
 std::vector<ReviewCase> review_input_cases();
 std::vector<ReviewCase> review_output_cases();
-
-/// "" when the rule holds, else what was seen instead.
-awaitable<std::string> check_review(const ReviewCase& rule, review::Review& port);
 
 /// A caller of this project.
 rpc::CallContext review_caller(std::string project_id);

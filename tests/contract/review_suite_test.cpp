@@ -48,7 +48,7 @@ class ReviewContract : public testing::TestWithParam<ReviewCase> {};
 TEST_P(ReviewContract, Holds) {
     const ReviewSubject subject;
 
-    EXPECT_EQ(run(check_review(GetParam(), *subject.port)), "");
+    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Service, ReviewContract, testing::ValuesIn(review_cases()),
@@ -62,7 +62,7 @@ TEST_P(ReviewOverTheWire, Holds) {
     Wired wired(review::review_methods(*subject.port));
     review::ReviewClient client(wired.channel);
 
-    EXPECT_EQ(wired.run(check_review(GetParam(), client)), "");
+    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Wire, ReviewOverTheWire, testing::ValuesIn(review_cases()),
@@ -106,18 +106,6 @@ awaitable<OpenedReview> open_falsified(Review& service, const rpc::CallContext& 
     co_return session;
 }
 
-using CaseNames = std::vector<std::string>;
-
-/// Those of these cases that a port fails.
-CaseNames failures_of(Review& port, const CaseNames& among) {
-    CaseNames failed;
-    for (const ReviewCase& rule : review_cases()) {
-        if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
-        if (!run(check_review(rule, port)).empty()) failed.push_back(rule.name);
-    }
-    return failed;
-}
-
 class ReviewSuiteFaults : public testing::Test {
 protected:
     ReviewSuiteFaults() {
@@ -138,7 +126,7 @@ protected:
 
 TEST_F(ReviewSuiteFaults, AFakeThatPassesEverythingOnHasNone) {
     for (const ReviewCase& rule : review_cases()) {
-        EXPECT_EQ(run(check_review(rule, fake_)), "") << rule.name;
+        EXPECT_EQ(run(check_case(rule, fake_)), "") << rule.name;
     }
 }
 
@@ -151,7 +139,7 @@ TEST_F(ReviewSuiteFaults, SeesAnAnswerThatIsCheckedPieceByPiece) {
 
     const CaseNames cases{"TheSameComesOutWhateverThePieces", "ABlockDeliversWhatStandsBefore",
                           "ChannelsAreReviewedOnTheirOwn", "ToolCallsAreReviewedDecoded"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
@@ -164,7 +152,7 @@ TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
         {});
 
     const CaseNames cases{"ChannelsAreReviewedOnTheirOwn"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
@@ -175,7 +163,7 @@ TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
         {});
 
     const CaseNames cases{"ChoicesAreReviewedOnTheirOwn"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
@@ -186,14 +174,14 @@ TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
     });
 
     const CaseNames cases{"LogprobsDoNotTellWhatIsHeld"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesABlockThatIsNotTold) {
     falsify({}, [](const OutputPiece&, ReleasedOutput& out) { out.set_is_blocked(false); });
 
     const CaseNames cases{"ABlockDeliversWhatStandsBefore", "ABlockInAToolCallEndsTheAnswer"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 awaitable<Result<review::v1::ReviewInputResponse>> review_for(
@@ -210,7 +198,7 @@ TEST_F(ReviewSuiteFaults, SeesAPolicyThatIsTheSameForAll) {
     };
 
     const CaseNames cases{"TheProjectPicksThePolicy"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
@@ -223,7 +211,7 @@ TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
     };
 
     const CaseNames cases{"EveryTextOfARequestIsRedacted"};
-    EXPECT_EQ(failures_of(fake_, cases), cases);
+    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
 }
 
 }  // namespace
