@@ -4,15 +4,32 @@
 
 namespace quire::storage {
 
+namespace {
+
+constexpr std::string_view kInsert =
+    "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) VALUES "
+    "($1, $2, $3, $4, $5, $6)";
+constexpr std::string_view kInsertOnce =
+    "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) VALUES "
+    "($1, $2, $3, $4, $5, $6) ON CONFLICT (event_id) DO NOTHING";
+
+Result<std::int64_t> insert(Connection& connection, std::string_view sql, const OutboxRow& event) {
+    return connection.execute(sql,
+                              {std::string_view(event.event_id), std::string_view(event.type),
+                               std::string_view(event.subject), std::string_view(event.payload),
+                               std::string_view(event.traceparent), event.created_at.micros});
+}
+
+}  // namespace
+
 Result<void> append_event(Connection& connection, const OutboxRow& event) {
-    QUIRE_TRY([[maybe_unused]] const auto written,
-              connection.execute(
-                  "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) "
-                  "VALUES ($1, $2, $3, $4, $5, $6)",
-                  {std::string_view(event.event_id), std::string_view(event.type),
-                   std::string_view(event.subject), std::string_view(event.payload),
-                   std::string_view(event.traceparent), event.created_at.micros}));
+    QUIRE_TRY([[maybe_unused]] const auto written, insert(connection, kInsert, event));
     return {};
+}
+
+Result<bool> append_event_once(Connection& connection, const OutboxRow& event) {
+    QUIRE_TRY(const std::int64_t written, insert(connection, kInsertOnce, event));
+    return written > 0;
 }
 
 Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,

@@ -25,8 +25,10 @@ struct OutboxRow {
     Timestamp created_at;
 };
 
-/// Writes an event in the transaction that makes it true.
+/// Writes an event in the transaction that makes it true. kAlreadyExists for an id that is there.
 Result<void> append_event(Connection& connection, const OutboxRow& event);
+/// The same for an event that may have been told before; false, and nothing written, when it was.
+Result<bool> append_event_once(Connection& connection, const OutboxRow& event);
 /// Rows after `after_sequence`, in order; `limit` 0 means 100, at most 1000.
 Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,
                                            std::int64_t limit);

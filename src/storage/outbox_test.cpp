@@ -92,6 +92,21 @@ TEST_F(OutboxTest, RefusesAnEventIdTwice) {
     EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists);
 }
 
+TEST_F(OutboxTest, TakesAnEventOnceWhereItMayComeTwice) {
+    append(1);
+    OutboxRow again = event(1);
+    again.payload = "another";
+
+    const auto second = append_event_once(*store_, again);
+    const auto next = append_event_once(*store_, event(2));
+
+    ASSERT_TRUE(second && next);
+    EXPECT_FALSE(*second);
+    EXPECT_TRUE(*next);
+    ASSERT_EQ(read(0, 0).size(), 2u);
+    EXPECT_EQ(read(0, 0).front().payload, event(1).payload);
+}
+
 TEST_F(OutboxTest, AnEventGoesWithItsTransaction) {
     auto work = [](Connection& connection) -> Result<void> {
         const auto appended = append_event(connection, event(1));

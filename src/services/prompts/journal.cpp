@@ -142,8 +142,13 @@ Result<void> Journal::write(Connection& connection, const Flush& flush, Timestam
 Result<void> Journal::write_stories(Connection& connection,
                                     const std::vector<storage::OutboxRow>& stories, Timestamp now) {
     for (const storage::OutboxRow& story : stories) {
-        const auto appended = storage::append_event(connection, story);
-        if (!appended) return appended;
+        // A caller may give two calls one id. What is refused here would be tried again for ever,
+        // and keep everything behind it from being written.
+        QUIRE_TRY(const bool is_first, storage::append_event_once(connection, story));
+        if (!is_first) {
+            QUIRE_LOG(warn, "a request has two ends: the first one is told",
+                      {"request_id", story.subject});
+        }
     }
     if (stories.empty()) return {};
     QUIRE_TRY(const auto pruned, connection.execute("DELETE FROM outbox WHERE created_at < $1 AND "
