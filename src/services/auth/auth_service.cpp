@@ -256,11 +256,12 @@ Result<std::optional<std::string>> AuthService::prepare_first_run() {
     return std::optional(secret);
 }
 
-Result<void> AuthService::complete_first_run() {
+awaitable<Result<void>> AuthService::complete_first_run() {
     auto complete = [this](Connection& connection) {
         return AuthStore(connection).complete_first_run(clock_.now());
     };
-    return database_.write_blocking(complete);
+    auto completed = co_await database_.write(std::move(complete));
+    co_return completed;
 }
 
 OrganizationRow AuthService::new_organization(const std::string& name) {

@@ -38,7 +38,7 @@ public:
 
     /// See runtime::FirstRun. Blocking: only before the loops serve anything.
     Result<std::optional<std::string>> prepare_first_run();
-    Result<void> complete_first_run();
+    awaitable<Result<void>> complete_first_run();
 
 private:
     OrganizationRow new_organization(const std::string& name);
