@@ -228,7 +228,8 @@ awaitable<Result<void>> absurd_usage_is_refused_and_the_hold_stays(Credits& port
     const auto admitted = co_await port.admit(ctx, admission);
     if (!admitted) co_return admitted.error();
     co_await refused(found, settle(port, id, -1, 1), kInvalidValue, "negative");
-    co_await refused(found, settle(port, id, kMost, kMost), kInvalidValue, "overflowing");
+    co_await refused(found, settle(port, id, kMost, kMost), kInvalidValue, "overflowing", "usage");
+    co_await refused(found, settle(port, id, (1LL << 40) + 1, 0), kInvalidValue, "2^40", "usage");
     QUIRE_CO_TRY(const auto held, balance(port, ctx));
     found.expect_same(held, "950 50", "refused");
     const auto settled = co_await settle(port, id, 0, 0);

@@ -20,6 +20,8 @@ using storage::Connection;
 constexpr std::size_t kReasonMax = 500;
 constexpr std::size_t kKeyMax = 255;
 constexpr microseconds kTtlMax{std::chrono::hours(25)};
+/// Of one request: the sums of a day must fit, whatever a price of 0 lets through.
+constexpr std::int64_t kTokensMax = std::int64_t{1} << 40;
 
 Result<void> check_request_id(const std::string& id) {
     if (ulid_of(id, "req")) return {};
@@ -121,6 +123,11 @@ awaitable<Result<v1::AdmitResponse>> CreditsService::admit(const rpc::CallContex
 
 awaitable<Result<v1::SettleResponse>> CreditsService::settle(const rpc::CallContext& ctx,
                                                              const v1::SettleRequest& request) {
+    if (std::max(request.usage().input_tokens(), request.usage().output_tokens()) > kTokensMax) {
+        co_return Error(ErrorCode::kInvalidValue,
+                        fmt::format("a request has at most {} tokens", kTokensMax))
+            .with_param("usage");
+    }
     SettleOrder order;
     order.request_id = request.request_id();
     order.usage = usage_of(request.usage());

@@ -85,6 +85,7 @@ public:
     awaitable<Result<void>> run();
     /// What happened, for the request log. Called once `run` has ended.
     void tell(const Result<void>& done) {
+        if (is_anothers_) return;
         deps_.journal.tell(story_.end(done, review_notes_), ctx_.trace.traceparent());
     }
 
@@ -111,12 +112,18 @@ private:
     ReviewedOutput reviewed_;
     Meter meter_;
     SteadyTime began_;
+    bool is_anothers_ = false;  ///< the hold of this id, and its story, belong to another call
 };
 
 awaitable<Result<void>> Generation::run() {
     QUIRE_CO_TRY(const auto admitted, admit());
     if (admitted.outcome() == credits::v1::AdmitResponse::COMPLETED) {
         co_return co_await answer_again(admitted.first_request_id());
+    }
+    if (admitted.outcome() == credits::v1::AdmitResponse::EXISTS) {
+        is_anothers_ = true;
+        co_return Error(ErrorCode::kAlreadyExists,
+                        fmt::format("a request with the id {} runs already", ctx_.request_id));
     }
     const auto executor = co_await asio::this_coro::executor;
     Hold hold(deps_.settlements, executor, ctx_.request_id);
@@ -235,12 +242,9 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
             ignore(kept, "without it a repeat is told that there is no answer");
         }
     }
-    auto settled = co_await hold.settle(request, ctx_.trace);
+    auto settled = co_await hold.settle(std::move(request), meter_.estimated_usage(), ctx_.trace);
     story_.add_step("settle", from);
-    if (settled || settled.error().code() != ErrorCode::kInvalidValue) co_return settled;
-    // The provider's count makes no sense: a part greater than the whole, or beyond any price.
-    *request.mutable_usage() = meter_.estimated_usage();
-    co_return co_await hold.settle(std::move(request), ctx_.trace);
+    co_return settled;
 }
 
 }  // namespace

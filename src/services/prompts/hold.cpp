@@ -29,18 +29,24 @@ bool may_work_later(const Error& error) {
 }
 
 awaitable<Result<common::v1::Cost>> Settlements::settle(credits::v1::SettleRequest request,
+                                                        common::v1::Usage otherwise,
                                                         runtime::TraceContext trace) {
-    auto once = settle_once(request, trace);
+    auto once = settle_once(std::move(request), std::move(otherwise), std::move(trace));
     auto settled = co_await runtime::shielded<common::v1::Cost>(tasks_, "settle", std::move(once));
     co_return settled;
 }
 
 awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::SettleRequest request,
+                                                             common::v1::Usage otherwise,
                                                              runtime::TraceContext trace) {
     rpc::CallContext ctx;
     ctx.request_id = request.request_id();
     ctx.trace = trace;
     auto settled = co_await credits_->settle(ctx, request);
+    if (!settled && settled.error().code() == ErrorCode::kInvalidValue) {
+        *request.mutable_usage() = otherwise;
+        settled = co_await credits_->settle(ctx, request);
+    }
     if (settled) {
         journal_.forget(request.request_id());
         co_return settled->cost();
@@ -64,6 +70,8 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
         const auto slept = co_await runtime::sleep_for(pause);
         if (!slept) co_return;
         const Result<void> asked = co_await ask();
+        // Its journal row stays for the next start.
+        if (!asked && asked.error().code() == ErrorCode::kCancelled) co_return;
         if (asked || !may_work_later(asked.error())) {
             journal_.forget(request_id);
             QUIRE_LOG(info, "a hold was resolved late", {"request_id", request_id},
@@ -133,9 +141,11 @@ awaitable<void> Settlements::release_unheard(std::string request_id) {
 }
 
 awaitable<Result<common::v1::Cost>> Hold::settle(credits::v1::SettleRequest request,
+                                                 common::v1::Usage otherwise,
                                                  runtime::TraceContext trace) {
     is_open_ = false;
-    auto settled = co_await settlements_.settle(std::move(request), std::move(trace));
+    auto settled =
+        co_await settlements_.settle(std::move(request), std::move(otherwise), std::move(trace));
     co_return settled;
 }
 

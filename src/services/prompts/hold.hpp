@@ -19,9 +19,11 @@ public:
     Settlements(std::shared_ptr<credits::Credits> credits, Journal& journal)
         : credits_(std::move(credits)), journal_(journal) {}
 
-    /// Settles, shielded from the caller's leaving (who then gets kCancelled at once). Where the
-    /// ledger cannot be written this answers kSettleFailed, and goes on trying in the background.
+    /// Settles, shielded from the caller's leaving (who then gets kCancelled at once). With the
+    /// usage `otherwise` where the ledger refuses that of the request, beyond any price. Where it
+    /// cannot be written this answers kSettleFailed, and goes on trying in the background.
     awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
+                                               common::v1::Usage otherwise,
                                                runtime::TraceContext trace);
     /// Voids, shielded likewise, and tried again likewise.
     awaitable<Result<void>> release(std::string request_id);
@@ -33,6 +35,7 @@ public:
 
 private:
     awaitable<Result<common::v1::Cost>> settle_once(credits::v1::SettleRequest request,
+                                                    common::v1::Usage otherwise,
                                                     runtime::TraceContext trace);
     awaitable<void> settle_later(credits::v1::SettleRequest request, runtime::TraceContext trace);
     awaitable<Result<void>> release_once(std::string request_id);
@@ -64,6 +67,7 @@ public:
 
     /// See Settlements.
     awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
+                                               common::v1::Usage otherwise,
                                                runtime::TraceContext trace);
     awaitable<Result<void>> release();
 

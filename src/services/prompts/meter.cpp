@@ -6,6 +6,12 @@ namespace {
 constexpr std::chrono::seconds kNoteEvery{2};
 constexpr std::int64_t kNoteTokens = 256;
 
+/// A part is no greater than its whole.
+bool makes_sense(const common::v1::Usage& usage) {
+    return usage.cached_tokens() >= 0 && usage.cached_tokens() <= usage.input_tokens() &&
+           usage.reasoning_tokens() >= 0 && usage.reasoning_tokens() <= usage.output_tokens();
+}
+
 }  // namespace
 
 Meter::Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& journal,
@@ -44,7 +50,8 @@ void Meter::note_progress() {
 }
 
 common::v1::Usage Meter::usage() const {
-    return finished_ && finished_->has_usage() ? finished_->usage() : estimate_.usage();
+    const bool is_counted = finished_ && finished_->has_usage() && makes_sense(finished_->usage());
+    return is_counted ? finished_->usage() : estimate_.usage();
 }
 
 credits::v1::SettleRequest Meter::settlement(const common::v1::Usage& usage,

@@ -24,7 +24,8 @@ public:
     bool has_content() const { return has_content_; }
     /// The provider's reason; "" before the end.
     std::string finish_reason() const { return finished_ ? finished_->finish_reason() : ""; }
-    /// The provider's count, else the guess. `0` is a count, absent is not.
+    /// The provider's count, else (or where it makes no sense) the guess. `0` is a count, absent is
+    /// not.
     common::v1::Usage usage() const;
     common::v1::Usage estimated_usage() const { return estimate_.usage(); }
     /// How the request is settled with this usage.

@@ -185,6 +185,30 @@ TEST_F(PromptsServiceTest, SettlesByItsOwnCountWhenTheProvidersMakesNoSense) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
+TEST_F(PromptsServiceTest, APartThatIsGreaterThanItsWholeIsNoCount) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    common::v1::Usage& usage = *play_.events.back().mutable_finished()->mutable_usage();
+    usage.set_input_tokens(5);
+    usage.set_output_tokens(1);
+    usage.set_reasoning_tokens(2);
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+    EXPECT_TRUE(events_.all.back().finished().usage().estimated());
+}
+
+TEST_F(PromptsServiceTest, AnIdThatRunsAlreadyIsRefusedAndItsHoldLeftAlone) {
+    under_.admission.set_outcome(credits::v1::AdmitResponse::EXISTS);
+
+    const auto ended = chat();
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kAlreadyExists);
+    EXPECT_EQ(under_.inference->generate_calls, 0);
+    EXPECT_EQ(booked(), Words{});
+}
+
 TEST_F(PromptsServiceTest, ARepeatGetsTheStoredAnswerFree) {
     ctx_.idempotency_key = "k";
     play_.events = {started_event(), text_event("a"), text_event("b"), finished_event()};
