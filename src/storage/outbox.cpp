@@ -6,6 +6,10 @@ namespace quire::storage {
 
 namespace {
 
+/// Past so many bytes of payload a page ends, so that it has at most those of kRowsAtOnce more.
+constexpr std::size_t kPageBytes = 2 * 1024 * 1024;
+constexpr std::int64_t kRowsAtOnce = 32;
+
 constexpr std::string_view kInsert =
     "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) VALUES "
     "($1, $2, $3, $4, $5, $6)";
@@ -32,17 +36,25 @@ Result<bool> append_event_once(Connection& connection, const OutboxRow& event) {
     return written > 0;
 }
 
-Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,
-                                           std::int64_t limit) {
-    const std::int64_t count = limit == 0 ? 100 : std::clamp<std::int64_t>(limit, 1, 1000);
-    QUIRE_TRY(const auto rows,
-              connection.query("SELECT seq, event_id, type, subject, payload, traceparent, "
-                               "created_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
-                               {after_sequence, count}));
-    std::vector<OutboxRow> events;
-    for (const Row& row : rows) {
-        events.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
-                          row.text(5), Timestamp{row.integer(6)}});
+Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequence,
+                               std::int64_t limit) {
+    std::int64_t left = limit == 0 ? 100 : std::clamp<std::int64_t>(limit, 1, 1000);
+    OutboxRows events;
+    std::size_t bytes = 0;
+    for (events.has_more = true; events.has_more && left > 0 && bytes < kPageBytes;) {
+        const std::int64_t count = std::min(left, kRowsAtOnce);
+        QUIRE_TRY(const auto rows,
+                  connection.query("SELECT seq, event_id, type, subject, payload, traceparent, "
+                                   "created_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
+                                   {after_sequence, count}));
+        for (const Row& row : rows) {
+            events.list.push_back({row.integer(0), row.text(1), row.text(2), row.text(3),
+                                   row.text(4), row.text(5), Timestamp{row.integer(6)}});
+            bytes += events.list.back().payload.size();
+        }
+        events.has_more = static_cast<std::int64_t>(rows.size()) == count;
+        if (!rows.empty()) after_sequence = events.list.back().sequence;
+        left -= count;
     }
     return events;
 }

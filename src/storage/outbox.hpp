@@ -29,8 +29,14 @@ struct OutboxRow {
 Result<void> append_event(Connection& connection, const OutboxRow& event);
 /// The same for an event that may have been told before; false, and nothing written, when it was.
 Result<bool> append_event_once(Connection& connection, const OutboxRow& event);
-/// Rows after `after_sequence`, in order; `limit` 0 means 100, at most 1000.
-Result<std::vector<OutboxRow>> read_outbox(Connection& connection, std::int64_t after_sequence,
-                                           std::int64_t limit);
+struct OutboxRows {
+    std::vector<OutboxRow> list;
+    bool has_more = false;  ///< there may be more after them
+};
+
+/// Rows after `after_sequence`, in order; `limit` 0 means 100, at most 1000. Fewer where their
+/// payloads have a few MiB together: a page is held in memory, and is a message on the wire.
+Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequence,
+                               std::int64_t limit);
 
 }  // namespace quire::storage

@@ -27,9 +27,10 @@ awaitable<Result<common::v1::OutboxPage>> read_outbox_page(
     auto read = [&request](Connection& connection) {
         return read_outbox(connection, request.after_sequence(), request.limit());
     };
-    QUIRE_CO_TRY(std::vector<OutboxRow> rows, database.read(std::move(read)));
+    QUIRE_CO_TRY(OutboxRows rows, database.read(std::move(read)));
     common::v1::OutboxPage page;
-    for (OutboxRow& row : rows) {
+    page.set_has_more(rows.has_more);
+    for (OutboxRow& row : rows.list) {
         auto& event = *page.add_events();
         if (row.payload.starts_with('{')) {  // JSON, as earlier versions wrote it
             event.set_data_json(std::move(row.payload));

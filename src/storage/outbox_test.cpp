@@ -38,11 +38,14 @@ protected:
     std::vector<OutboxRow> read(std::int64_t after, std::int64_t limit) {
         auto rows = read_outbox(*store_, after, limit);
         EXPECT_TRUE(rows);
-        return rows ? *std::move(rows) : std::vector<OutboxRow>();
+        if (!rows) return {};
+        has_more_ = rows->has_more;
+        return std::move(rows->list);
     }
 
     test::TemporaryFolder folder_;
     std::unique_ptr<SqliteConnection> store_;
+    bool has_more_ = false;  ///< what was read last
 };
 
 TEST_F(OutboxTest, GivesEventsBackInTheirOrder) {
@@ -81,6 +84,37 @@ TEST_F(OutboxTest, LimitsAPage) {
     EXPECT_EQ(read(0, 1'000).size(), 1'000u);
     EXPECT_EQ(read(0, 5'000).size(), 1'000u);
     EXPECT_EQ(read(0, -5).size(), 1u);
+}
+
+TEST_F(OutboxTest, SaysWhetherThereMayBeMore) {
+    append(70);
+
+    EXPECT_EQ(read(0, 1'000).size(), 70u);
+    EXPECT_FALSE(has_more_);
+    EXPECT_EQ(read(0, 40).size(), 40u);
+    EXPECT_TRUE(has_more_);
+    EXPECT_EQ(read(40, 40).size(), 30u);
+    EXPECT_FALSE(has_more_);
+    EXPECT_TRUE(read(70, 40).empty());
+    EXPECT_FALSE(has_more_);
+}
+
+TEST_F(OutboxTest, APageOfLargeEventsIsShorter) {
+    for (int i = 1; i <= 100; ++i) {
+        OutboxRow large = event(i);
+        large.payload = std::string(128 * 1024, 'x');
+        ASSERT_TRUE(append_event(*store_, large));
+    }
+    std::size_t seen = 0;
+    std::int64_t after = 0;
+    for (has_more_ = true; has_more_;) {
+        const auto rows = read(after, 1'000);
+        ASSERT_FALSE(rows.empty());
+        EXPECT_LE(rows.size(), 48u);
+        seen += rows.size();
+        after = rows.back().sequence;
+    }
+    EXPECT_EQ(seen, 100u);
 }
 
 TEST_F(OutboxTest, RefusesAnEventIdTwice) {

@@ -97,6 +97,8 @@ private:
 
     awaitable<void> follow() {
         for (;;) {
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (is_cancelled(state)) co_return;
             const auto has_more = co_await advance();
             milliseconds pause = kPoll;
             if (!has_more) {

@@ -12,7 +12,9 @@ using storage::Arrival;
 using storage::Connection;
 
 constexpr std::int32_t kPageSize = 1000;
-constexpr int kPagesMax = 4;
+constexpr std::size_t kEventsMax = 4'000;
+/// Texts of requests may be among them.
+constexpr std::size_t kBytesMax = 8 * 1024 * 1024;
 constexpr const char* kConsumer = "analytics";
 
 prometheus::Counter& events_of(const std::string& source, const char* how) {
@@ -74,12 +76,14 @@ awaitable<Result<Events>> EventConsumer::fetch() {
     request.set_after_sequence(last);
     request.set_limit(kPageSize);
     request.set_binary(true);
-    for (int pages = 0; pages < kPagesMax; ++pages) {
+    std::size_t bytes = 0;
+    while (events.list.size() < kEventsMax && bytes < kBytesMax) {
         QUIRE_CO_TRY(common::v1::OutboxPage page, source_.read(request));
-        events.list.insert(events.list.end(),
-                           std::make_move_iterator(page.mutable_events()->begin()),
-                           std::make_move_iterator(page.mutable_events()->end()));
-        events.has_more = page.events_size() == kPageSize;
+        events.has_more = page.has_more() && page.events_size() > 0;
+        for (OutboxEvent& event : *page.mutable_events()) {
+            bytes += event.data().size() + event.data_json().size();
+            events.list.push_back(std::move(event));
+        }
         if (!events.has_more) co_return events;
         request.set_after_sequence(events.list.back().sequence());
     }

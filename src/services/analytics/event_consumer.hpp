@@ -40,8 +40,8 @@ public:
     /// Reads and applies what the source has and this does not. Gives the number of its events.
     awaitable<Result<std::int64_t>> catch_up();
 
-    /// The two halves of `catch_up`, for whoever applies several sources in one transaction. Up to
-    /// 4,000 events that were not applied yet.
+    /// The two halves of `catch_up`, for whoever applies several sources in one transaction. Some
+    /// 4,000 events or 8 MiB that were not applied yet.
     awaitable<Result<Events>> fetch();
     /// Applies what was fetched, inside a transaction; gives how many events were new.
     Result<std::int64_t> apply(storage::Connection& connection, LogBatch& batch,

@@ -113,7 +113,11 @@ protected:
         common::v1::OutboxPage page;
         for (const OutboxEvent& event : outbox_) {
             if (event.sequence() <= request.after_sequence()) continue;
-            if (page.events_size() < request.limit()) *page.add_events() = event;
+            if (page.events_size() == request.limit()) {
+                page.set_has_more(true);
+                break;
+            }
+            *page.add_events() = event;
         }
         co_return page;
     }
