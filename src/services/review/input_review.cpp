@@ -38,7 +38,7 @@ public:
             auto calls = co_await review_calls(m);
             if (!calls) co_return calls;
             const std::string& extra = request_.messages(m).extra_json();
-            auto rest = replace_json(
+            auto rest = co_await replace_json(
                 extra, [&](std::string text) { changed(m).set_extra_json(std::move(text)); });
             if (!rest) co_return rest;
         }
@@ -52,7 +52,7 @@ private:
             const ContentPart& part = request_.messages(m).parts(p);
             if (part.has_raw_json()) {
                 if (!is_text_part(part.raw_json())) continue;
-                auto replaced = replace_json(part.raw_json(), [&](std::string text) {
+                auto replaced = co_await replace_json(part.raw_json(), [&](std::string text) {
                     changed(m).mutable_parts(p)->set_raw_json(std::move(text));
                 });
                 if (!replaced) co_return replaced;
@@ -87,15 +87,14 @@ private:
     awaitable<Result<void>> review_calls(int m) {
         for (int c = 0; c < request_.messages(m).tool_calls_size(); ++c) {
             const ToolCall& call = request_.messages(m).tool_calls(c);
-            auto replaced = replace_json(call.raw_json(), [&](std::string text) {
+            auto replaced = co_await replace_json(call.raw_json(), [&](std::string text) {
                 changed(m).mutable_tool_calls(c)->set_raw_json(std::move(text));
             });
             if (!replaced) co_return replaced;
-            replaced = replace_json(call.arguments(), [&](std::string text) {
+            replaced = co_await replace_json(call.arguments(), [&](std::string text) {
                 changed(m).mutable_tool_calls(c)->set_arguments(std::move(text));
             });
             if (!replaced) co_return replaced;
-            co_await give_way(call.raw_json().size() + call.arguments().size());
         }
         co_return Result<void>();
     }
@@ -104,6 +103,7 @@ private:
     awaitable<Result<void>> replace_text(const std::string& text, Set set) {
         if (text.empty()) co_return Result<void>();
         ReviewedText reviewed = co_await review_in_turns(rules_, text);
+        co_await end_turn(text.size());
         const auto taken = take(reviewed);
         if (!taken) co_return taken;
         if (reviewed.text != text) set(std::move(reviewed.text));
@@ -111,13 +111,21 @@ private:
     }
 
     template <class Set>
-    Result<void> replace_json(const std::string& text, Set set) {
-        if (text.empty()) return {};
-        ReviewedText reviewed = review_json(rules_, text);
+    awaitable<Result<void>> replace_json(const std::string& text, Set set) {
+        if (text.empty()) co_return Result<void>();
+        ReviewedText reviewed = co_await review_json_in_turns(rules_, text);
+        co_await end_turn(text.size());
         const auto taken = take(reviewed);
-        if (!taken) return taken;
+        if (!taken) co_return taken;
         if (reviewed.text != text) set(std::move(reviewed.text));
-        return {};
+        co_return Result<void>();
+    }
+
+    /// A request may have many texts, each of them short.
+    awaitable<void> end_turn(std::size_t bytes) {
+        done_ += bytes + kTextCost;
+        if (done_ < kTurnBytes) co_return;
+        co_await give_way(std::exchange(done_, 0));
     }
 
     Result<void> take(const ReviewedText& reviewed) {
@@ -144,6 +152,7 @@ private:
     const ChatRequest& request_;
     v1::ReviewInputResponse& response_;
     Tally tally_;
+    std::size_t done_ = 0;  ///< bytes since the loop's other work had its turn
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "services/review/tool_arguments.hpp"
 
 #include "runtime/json.hpp"
+#include "services/review/turns.hpp"
 
 #include <algorithm>
 
@@ -25,26 +26,32 @@ std::size_t string_size(std::string_view text) {
 /// Walks over the tokens and rewrites those that are redacted.
 class JsonReview {
 public:
-    explicit JsonReview(const RuleSet& rules) : rules_(rules) {
+    JsonReview(const RuleSet& rules, std::string_view text) : rules_(rules), text_(text) {
         reviewed_.tally.assign(rules.rules().size(), 0);
     }
 
-    ReviewedText run(std::string_view text) {
-        while (!text.empty() && reviewed_.blocked_by == nullptr && !reviewed_.has_failed) {
-            std::size_t size = 1;
-            if (text.front() == '"') {
-                size = string_size(text);
-                take_string(text.substr(0, size));
-            } else if (kNumberBytes.find(text.front()) != std::string_view::npos) {
-                size = std::min(text.find_first_not_of(kNumberBytes), text.size());
-                take_number(text.substr(0, size));
-            } else {
-                reviewed_.text += text.front();
-            }
-            text.remove_prefix(size);
-        }
-        return std::move(reviewed_);
+    bool is_over() const {
+        return text_.empty() || reviewed_.blocked_by != nullptr || reviewed_.has_failed;
     }
+    /// Gives what the token cost, in bytes that are scanned as fast.
+    std::size_t review_token() {
+        std::size_t size = 1;
+        std::size_t cost = 0;
+        if (text_.front() == '"') {
+            size = string_size(text_);
+            cost = kTextCost;
+            take_string(text_.substr(0, size));
+        } else if (kNumberBytes.find(text_.front()) != std::string_view::npos) {
+            size = std::min(text_.find_first_not_of(kNumberBytes), text_.size());
+            cost = kTextCost;
+            take_number(text_.substr(0, size));
+        } else {
+            reviewed_.text += text_.front();
+        }
+        text_.remove_prefix(size);
+        return size + cost;
+    }
+    ReviewedText take() { return std::move(reviewed_); }
 
 private:
     void take_string(std::string_view token) {
@@ -87,17 +94,17 @@ private:
     }
 
     const RuleSet& rules_;
+    std::string_view text_;  ///< what is left
     ReviewedText reviewed_;
 };
 
-}  // namespace
+/// Whether the tokens are all that there is to look at.
+bool is_enough(const ReviewedText& tokens, std::string_view text) {
+    return tokens.has_failed || tokens.blocked_by != nullptr || runtime::parse_json(text);
+}
 
-ReviewedText review_json(const RuleSet& rules, std::string_view text) {
-    ReviewedText tokens = JsonReview(rules).run(text);
-    if (tokens.has_failed || tokens.blocked_by != nullptr || runtime::parse_json(text)) {
-        return tokens;
-    }
-    ReviewedText plain = review_text(rules, tokens.text);
+/// Of both looks at what is no JSON; `plain` is the second.
+ReviewedText join(const RuleSet& rules, const ReviewedText& tokens, ReviewedText plain) {
     for (std::size_t i = 0; i < plain.tally.size(); ++i) {
         // A flag changes nothing, so that the second look finds it again.
         const bool is_flag = rules.rules()[i].action == Action::kFlag;
@@ -105,6 +112,31 @@ ReviewedText review_json(const RuleSet& rules, std::string_view text) {
             is_flag ? std::max(plain.tally[i], tokens.tally[i]) : plain.tally[i] + tokens.tally[i];
     }
     return plain;
+}
+
+}  // namespace
+
+ReviewedText review_json(const RuleSet& rules, std::string_view text) {
+    JsonReview review(rules, text);
+    while (!review.is_over()) review.review_token();
+    ReviewedText tokens = review.take();
+    if (is_enough(tokens, text)) return tokens;
+    return join(rules, tokens, review_text(rules, tokens.text));
+}
+
+awaitable<ReviewedText> review_json_in_turns(const RuleSet& rules, std::string_view text) {
+    JsonReview review(rules, text);
+    std::size_t done = 0;
+    while (!review.is_over()) {
+        done += review.review_token();
+        if (done < kTurnBytes) continue;
+        co_await give_way(done);
+        done = 0;
+    }
+    ReviewedText tokens = review.take();
+    if (is_enough(tokens, text)) co_return tokens;
+    ReviewedText plain = co_await review_in_turns(rules, tokens.text);
+    co_return join(rules, tokens, std::move(plain));
 }
 
 }  // namespace quire::review

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/async.hpp"
 #include "services/review/reviewed_text.hpp"
 
 #include <string_view>
@@ -11,5 +12,8 @@ namespace quire::review {
 /// stay as they are. What is no valid JSON is reviewed as text as well. With a block, `text` is
 /// what stands before it, and no longer valid.
 ReviewedText review_json(const RuleSet& rules, std::string_view text);
+
+/// The same in turns: its tokens may be millions. `rules` and `text` outlive the call.
+awaitable<ReviewedText> review_json_in_turns(const RuleSet& rules, std::string_view text);
 
 }  // namespace quire::review

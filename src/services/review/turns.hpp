@@ -10,6 +10,8 @@ namespace quire::review {
 
 /// So many bytes are scanned at most before the loop's other work has its turn.
 inline constexpr std::size_t kTurnBytes = 64 * 1024;
+/// As long as so many bytes takes a text of its own, however short.
+inline constexpr std::size_t kTextCost = 64;
 
 /// Lets the loop's other work go on, when `bytes` were a turn's worth.
 awaitable<void> give_way(std::size_t bytes);
