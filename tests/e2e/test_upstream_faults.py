@@ -240,7 +240,8 @@ def test_a_line_without_end_is_given_up_without_being_kept(strict: Up,
 
 def test_a_stale_pooled_connection_is_no_retry(upstream: ScriptedUpstream) -> None:
     config = {"providers": {"local": local_provider(upstream)}, "models": {"writer": model("tiny")},
-              "limits": {"retries": 0}}
+              "limits": {"retries": 0},
+              "runtime": {"loops": 1}}  # each loop has connections of its own
     with Up(config, env={"LOCAL_KEY": PROVIDER_KEY}) as up:
         for after in ("close_on_next", "close_idle"):
             upstream.play("tiny", {"do": "text", "after": after})

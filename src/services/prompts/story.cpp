@@ -13,6 +13,8 @@ constexpr int kClientClosedRequest = 499;  // nginx's number
 /// Names and messages come from the caller, of any length.
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::size_t kMessageBytesMax = 2048;
+/// Longer than any request waits at the edge.
+constexpr microseconds kEdgeMax{std::chrono::hours(24)};
 
 /// Appends as much as there is room for, whole characters only.
 void append_cut(std::string& out, std::string_view text,
@@ -48,7 +50,8 @@ std::string text_of(const common::v1::ChatRequest& request) {
 microseconds edge_took(const v1::ChatCall& call) {
     std::int64_t end = 0;
     for (const auto& step : call.steps()) {
-        end = std::max(end, step.start_us() + step.duration_us());
+        if (step.start_us() > kEdgeMax.count() || step.duration_us() > kEdgeMax.count()) continue;
+        end = std::max(end, step.start_us() + std::max<std::int64_t>(0, step.duration_us()));
     }
     return microseconds(end);
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace quire::rpc {
@@ -22,6 +23,7 @@ constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.Erro
 constexpr std::string_view kRetryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
 /// libgrpc++ gives up a call whose headers are over 8 KiB, and with it the error: these two,
 /// encoded at their worst (the message twice, once at three bytes a byte), stay below.
+constexpr int kRetriesMax = 10;  ///< as many as the configuration allows
 constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kDetailBytesMax = 1536;
 
@@ -170,7 +172,8 @@ HeaderList to_headers(const CallContext& ctx, std::string_view path, std::string
 Result<CallContext> to_context(const HeaderList& headers, const Clock& clock, Rng& rng) {
     CallContext ctx;
     ctx.request_id = find_header(headers, "quire-request-id");
-    if (ctx.request_id.empty()) ctx.request_id = make_id("req", clock.now(), rng);
+    // Ids are keys of stores, and cursors of pages.
+    if (!ulid_of(ctx.request_id, "req")) ctx.request_id = make_id("req", clock.now(), rng);
     common::v1::Principal principal;
     const auto has_principal = read_binary(headers, "quire-principal-bin", principal);
     if (!has_principal) return has_principal.error();
@@ -183,7 +186,7 @@ Result<CallContext> to_context(const HeaderList& headers, const Clock& clock, Rn
                      principal.key_id(),
                      {principal.scopes().begin(), principal.scopes().end()},
                      call.is_operator()};
-    ctx.retries = std::make_shared<RetryBudget>(call.retries_left());
+    ctx.retries = std::make_shared<RetryBudget>(std::clamp(call.retries_left(), 0, kRetriesMax));
     ctx.idempotency_key = call.idempotency_key();
     ctx.is_shadow = call.is_shadow();
     ctx.route = call.route();

@@ -1,5 +1,6 @@
 #include "runtime/rpc/wire/wire_format.hpp"
 
+#include "base/id.hpp"
 #include "runtime/json.hpp"
 
 #include <gtest/gtest.h>
@@ -78,6 +79,25 @@ TEST_F(WireFormatTest, AForeignCallerGetsARequestIdAndATrace) {
     EXPECT_NE(came->trace.trace_id_hex(), std::string(32, '0'));
     EXPECT_FALSE(came->principal.is_operator);
     EXPECT_FALSE(came->retries->take());
+}
+
+TEST_F(WireFormatTest, WhatIsNoIdOfARequestIsReplaced) {
+    for (const char* id : {"zzz", "req_1", "key_01M84YTZVCKESBNN60DEPB1WMQ", "req_\xFF"}) {
+        const auto came = read({{":path", "/a/B"}, {"quire-request-id", id}});
+
+        ASSERT_TRUE(came);
+        EXPECT_TRUE(ulid_of(came->request_id, "req")) << id;
+    }
+}
+
+TEST_F(WireFormatTest, ACallerHasNoEndlessRetries) {
+    CallContext many = whole_context();
+    many.retries = std::make_shared<RetryBudget>(2'000'000'000);
+
+    const auto came = read(to_headers(many, "/a/B", "quire", clock_.steady()));
+
+    ASSERT_TRUE(came);
+    EXPECT_EQ(came->retries->left(), 10);
 }
 
 TEST_F(WireFormatTest, HeadersThatCannotBeReadAreNamed) {
