@@ -78,12 +78,29 @@ private:
     runtime::Wakeup& heard_;
 };
 
-awaitable<Result<void>> ask_once(runtime::Wakeup& heard, Inference& port, GenerateRequest request) {
+/// A call whose caller may leave: what it says then is nobody's.
+awaitable<void> generate_until_left(Inference& port, const GenerateRequest& request,
+                                    Listening& sink) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto ctx = a_request();
+    const auto ended = co_await port.generate(ctx, request, sink);
+    ignore(ended, "the caller has left, or the case sees that it has not");
+}
+
+awaitable<void> listen(runtime::Wakeup& heard) {
+    co_await asio::this_coro::throw_if_cancelled(false);
     const auto waited = co_await heard.wait();
-    if (!waited) co_return waited.error();
+    ignore(waited, "cancelled when the call ends first");
+}
+
+awaitable<void> ask_once(runtime::Wakeup& heard, Inference& port, const GenerateRequest& request,
+                         Result<void>& ended) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto waited = co_await heard.wait();
+    if (!waited) co_return;
     const auto ctx = a_request();
     ChatEvents events;
-    co_return co_await port.generate(ctx, request, events);
+    ended = co_await port.generate(ctx, request, events);
 }
 
 /// How the second call of a model ends whose only place the first one keeps.
@@ -92,11 +109,12 @@ awaitable<Result<void>> ask_behind_another(Inference& port, std::string model) {
     const auto executor = co_await asio::this_coro::executor;
     runtime::Wakeup heard(executor);
     Listening sink(heard);
-    const auto ctx = a_request();
     const auto request = ask(std::move(model));
-    const auto ended =
-        co_await (port.generate(ctx, request, sink) || ask_once(heard, port, request));
-    if (ended.index() == 1) co_return std::get<1>(ended);
+    Result<void> ended;
+    const auto first = co_await (generate_until_left(port, request, sink) ||
+                                 ask_once(heard, port, request, ended));
+    if (first.index() == 1) co_return ended;
+    ignore(ended, "the first call ended before it");
     co_return Error(kInternalError, "the first call ended before the second");
 }
 
@@ -209,13 +227,12 @@ awaitable<Result<void>> a_wait_ends(Inference& port, Findings& found) {
 
 awaitable<Result<void>> who_leaves_frees_the_place(Inference& port, Findings& found) {
     using namespace asio::experimental::awaitable_operators;
-    const auto ctx = a_request();
+    const auto executor = co_await asio::this_coro::executor;
     const auto request = ask("stuck");
     for (int caller = 0; caller < 3; ++caller) {
-        const auto executor = co_await asio::this_coro::executor;
         runtime::Wakeup heard(executor);
         Listening sink(heard);
-        const auto first = co_await (port.generate(ctx, request, sink) || heard.wait());
+        const auto first = co_await (generate_until_left(port, request, sink) || listen(heard));
         found.expect(first.index() == 1, fmt::format("caller {} got no place", caller));
     }
     co_return Result<void>();
