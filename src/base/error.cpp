@@ -61,7 +61,7 @@ constexpr std::array kCatalogue{
     ErrorRow{kIdempotencyKeyReused, "idempotency_key_reused", 422, G::kFailedPrecondition,
              kInvalidRequest, false, "This Idempotency-Key was used with another request."},
     ErrorRow{kAlreadyExists, "already_exists", 422, G::kFailedPrecondition, kInvalidRequest, false,
-             "An object of this name exists."},
+             "An object of this name, or a running request of this id, exists."},
     ErrorRow{kAlreadyCompleted, "already_completed", 422, G::kFailedPrecondition, kInvalidRequest,
              false, "The request with this Idempotency-Key ended without an answer to replay."},
     ErrorRow{kRateLimitExceeded, "rate_limit_exceeded", 429, G::kResourceExhausted,

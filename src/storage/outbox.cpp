@@ -6,7 +6,7 @@ namespace quire::storage {
 
 namespace {
 
-/// Past so many bytes of payload a page ends, so that it has at most those of kRowsAtOnce more.
+/// A page ends with the event that reaches so many bytes of payload.
 constexpr std::size_t kPageBytes = 2 * 1024 * 1024;
 constexpr std::int64_t kRowsAtOnce = 32;
 
@@ -41,7 +41,7 @@ Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequen
     std::int64_t left = limit == 0 ? 100 : std::clamp<std::int64_t>(limit, 1, 1000);
     OutboxRows events;
     std::size_t bytes = 0;
-    for (events.has_more = true; events.has_more && left > 0 && bytes < kPageBytes;) {
+    for (events.has_more = true; events.has_more && left > 0;) {
         const std::int64_t count = std::min(left, kRowsAtOnce);
         QUIRE_TRY(const auto rows,
                   connection.query("SELECT seq, event_id, type, subject, payload, traceparent, "
@@ -51,6 +51,7 @@ Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequen
             events.list.push_back({row.integer(0), row.text(1), row.text(2), row.text(3),
                                    row.text(4), row.text(5), Timestamp{row.integer(6)}});
             bytes += events.list.back().payload.size();
+            if (bytes >= kPageBytes) return events;
         }
         events.has_more = static_cast<std::int64_t>(rows.size()) == count;
         if (!rows.empty()) after_sequence = events.list.back().sequence;

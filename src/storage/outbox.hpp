@@ -29,6 +29,7 @@ struct OutboxRow {
 Result<void> append_event(Connection& connection, const OutboxRow& event);
 /// The same for an event that may have been told before; false, and nothing written, when it was.
 Result<bool> append_event_once(Connection& connection, const OutboxRow& event);
+
 struct OutboxRows {
     std::vector<OutboxRow> list;
     bool has_more = false;  ///< there may be more after them

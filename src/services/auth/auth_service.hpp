@@ -38,6 +38,7 @@ public:
 
     /// See runtime::FirstRun. Blocking: only before the loops serve anything.
     Result<std::optional<std::string>> prepare_first_run();
+    /// Beside requests.
     awaitable<Result<void>> complete_first_run();
 
 private:

@@ -85,7 +85,6 @@ public:
     awaitable<Result<void>> run();
     /// What happened, for the request log. Called once `run` has ended.
     void tell(const Result<void>& done) {
-        if (is_anothers_) return;
         deps_.journal.tell(story_.end(done, review_notes_), ctx_.trace.traceparent());
     }
 
@@ -112,7 +111,6 @@ private:
     ReviewedOutput reviewed_;
     Meter meter_;
     SteadyTime began_;
-    bool is_anothers_ = false;  ///< the hold of this id, and its story, belong to another call
 };
 
 awaitable<Result<void>> Generation::run() {
@@ -121,9 +119,7 @@ awaitable<Result<void>> Generation::run() {
         co_return co_await answer_again(admitted.first_request_id());
     }
     if (admitted.outcome() == credits::v1::AdmitResponse::EXISTS) {
-        is_anothers_ = true;
-        co_return Error(ErrorCode::kAlreadyExists,
-                        fmt::format("a request with the id {} runs already", ctx_.request_id));
+        co_return runs_already(ctx_.request_id);  // in another process
     }
     const auto executor = co_await asio::this_coro::executor;
     Hold hold(deps_.settlements, executor, ctx_.request_id);
@@ -248,6 +244,11 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
 }
 
 }  // namespace
+
+Error runs_already(const std::string& request_id) {
+    return {ErrorCode::kAlreadyExists,
+            fmt::format("a request with the id {} runs already", request_id)};
+}
 
 awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::CallContext& ctx,
                                        const v1::ChatCall& call, rpc::Sink<ChatEvent>& sink) {

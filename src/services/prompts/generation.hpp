@@ -29,6 +29,9 @@ awaitable<Result<void>> run_generation(const GenerationDeps& deps, const rpc::Ca
                                        const v1::ChatCall& call,
                                        rpc::Sink<common::v1::ChatEvent>& sink);
 
+/// kAlreadyExists: the hold and the story of this id are another request's.
+Error runs_already(const std::string& request_id);
+
 /// Puts into the request log what ended before it could run: an unknown prompt, a variable that is
 /// missing.
 void tell_refusal(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,

@@ -42,11 +42,7 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::Settle
     rpc::CallContext ctx;
     ctx.request_id = request.request_id();
     ctx.trace = trace;
-    auto settled = co_await credits_->settle(ctx, request);
-    if (!settled && settled.error().code() == ErrorCode::kInvalidValue) {
-        *request.mutable_usage() = otherwise;
-        settled = co_await credits_->settle(ctx, request);
-    }
+    const auto settled = co_await book(ctx, request, otherwise);
     if (settled) {
         journal_.forget(request.request_id());
         co_return settled->cost();
@@ -58,7 +54,8 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::Settle
     count_failed();
     journal_.checkpoint(request);  // the next start settles it, should this process end first
     const auto executor = co_await asio::this_coro::executor;
-    retries_.spawn(executor, "settle later", settle_later(std::move(request), std::move(trace)));
+    retries_.spawn(executor, "settle later",
+                   settle_later(std::move(request), std::move(otherwise), std::move(trace)));
     co_return Error(ErrorCode::kSettleFailed,
                     "the answer's cost could not be booked yet, so the answer is not complete");
 }
@@ -70,7 +67,7 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
         const auto slept = co_await runtime::sleep_for(pause);
         if (!slept) co_return;
         const Result<void> asked = co_await ask();
-        // Its journal row stays for the next start.
+        // The next start finds it, by its journal row or as an open hold.
         if (!asked && asked.error().code() == ErrorCode::kCancelled) co_return;
         if (asked || !may_work_later(asked.error())) {
             journal_.forget(request_id);
@@ -84,13 +81,25 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
               {"tries", kRetriesMax});
 }
 
+/// `request` is left as it was booked.
+awaitable<Result<credits::v1::SettleResponse>> Settlements::book(
+    const rpc::CallContext& ctx, credits::v1::SettleRequest& request,
+    const common::v1::Usage& otherwise) {
+    auto settled = co_await credits_->settle(ctx, request);
+    if (settled || settled.error().code() != ErrorCode::kInvalidValue) co_return settled;
+    *request.mutable_usage() = otherwise;
+    settled = co_await credits_->settle(ctx, request);
+    co_return settled;
+}
+
 awaitable<void> Settlements::settle_later(credits::v1::SettleRequest request,
+                                          common::v1::Usage otherwise,
                                           runtime::TraceContext trace) {
     rpc::CallContext ctx;
     ctx.request_id = request.request_id();
     ctx.trace = trace;
     auto ask = [&]() -> awaitable<Result<void>> {
-        const auto settled = co_await credits_->settle(ctx, request);
+        const auto settled = co_await book(ctx, request, otherwise);
         if (!settled) co_return settled.error();
         co_return Result<void>();
     };

@@ -37,7 +37,11 @@ private:
     awaitable<Result<common::v1::Cost>> settle_once(credits::v1::SettleRequest request,
                                                     common::v1::Usage otherwise,
                                                     runtime::TraceContext trace);
-    awaitable<void> settle_later(credits::v1::SettleRequest request, runtime::TraceContext trace);
+    awaitable<Result<credits::v1::SettleResponse>> book(const rpc::CallContext& ctx,
+                                                        credits::v1::SettleRequest& request,
+                                                        const common::v1::Usage& otherwise);
+    awaitable<void> settle_later(credits::v1::SettleRequest request, common::v1::Usage otherwise,
+                                 runtime::TraceContext trace);
     awaitable<Result<void>> release_once(std::string request_id);
     awaitable<void> release_later(std::string request_id);
     /// Asks the ledger until it can answer. Anything but an answer of it: given up.

@@ -34,7 +34,7 @@ public:
     /// The request is settled or voided: its checkpoint is not needed any more.
     void forget(const std::string& request_id);
     /// Publishes what happened in a request that is over. Returns at once; where more waits than
-    /// there is room for, the story is dropped and counted.
+    /// there is room for, the story is dropped and counted. The first story of an id stands.
     void tell(const v1::GenerationStory& story, std::string traceparent);
     /// The published events, for whoever consumes them.
     awaitable<Result<common::v1::OutboxPage>> read_outbox(

@@ -1,5 +1,6 @@
 #include "services/prompts/prompts_service.hpp"
 
+#include "services/prompts/story.hpp"
 #include "storage/page.hpp"
 
 #include <fmt/format.h>
@@ -116,13 +117,10 @@ Result<v1::GetPromptRequest> choice_of(const v1::GenerateCall& call) {
 
 /// Rendering begins where the steps of the edge end.
 void add_render_step(v1::ChatCall& call, std::chrono::steady_clock::duration took) {
-    std::int64_t start_us = 0;
-    for (const auto& step : call.steps()) {
-        start_us = std::max(start_us, step.start_us() + step.duration_us());
-    }
+    const auto start = edge_took(call);
     auto& step = *call.add_steps();
     step.set_name("render");
-    step.set_start_us(start_us);
+    step.set_start_us(start.count());
     step.set_duration_us(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
 }
 
@@ -130,6 +128,8 @@ void add_render_step(v1::ChatCall& call, std::chrono::steady_clock::duration too
 
 awaitable<Result<void>> PromptsService::chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
                                              rpc::Sink<common::v1::ChatEvent>& sink) {
+    const auto entry = running_.enter(ctx.request_id);
+    if (!entry) co_return runs_already(ctx.request_id);
     auto done = co_await run_generation(deps_, ctx, call, sink);
     co_return done;
 }
@@ -137,6 +137,8 @@ awaitable<Result<void>> PromptsService::chat(const rpc::CallContext& ctx, const 
 awaitable<Result<void>> PromptsService::generate(const rpc::CallContext& ctx,
                                                  const v1::GenerateCall& call,
                                                  rpc::Sink<common::v1::ChatEvent>& sink) {
+    const auto entry = running_.enter(ctx.request_id);
+    if (!entry) co_return runs_already(ctx.request_id);
     v1::ChatCall chat = begin_chat(call);
     const auto prepared = co_await prepare(ctx, call, chat);
     if (!prepared) {

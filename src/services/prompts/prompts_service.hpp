@@ -2,6 +2,7 @@
 
 #include "services/prompts/generation.hpp"
 #include "services/prompts/prompt_store.hpp"
+#include "services/prompts/running_requests.hpp"
 #include "storage/database.hpp"
 
 namespace quire::prompts {
@@ -42,6 +43,7 @@ private:
 
     GenerationDeps deps_;
     storage::Database& database_;
+    RunningRequests running_;
 };
 
 }  // namespace quire::prompts

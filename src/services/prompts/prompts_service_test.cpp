@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 namespace quire::prompts {
 namespace {
 
@@ -49,6 +51,30 @@ protected:
         ctx_.request_id = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     }
     Result<void> chat() { return test::run(under_.service.chat(ctx_, call_, events_)); }
+    /// An answer, before whose end the same id is asked for once more, both ways.
+    awaitable<Result<void>> ask_meanwhile(rpc::Sink<ChatEvent>& sink, Result<void>& chat_again,
+                                          Result<void>& generate_again) {
+        test::ChatEvents ignored;
+        chat_again = co_await under_.service.chat(ctx_, call_, ignored);
+        v1::GenerateCall unknown;
+        unknown.set_prompt("never");
+        generate_again = co_await under_.service.generate(ctx_, unknown, ignored);
+        for (const ChatEvent& event : {started_event(), text_event("a"), finished_event()}) {
+            const auto written = co_await sink.write(event);
+            if (!written) co_return written.error();
+        }
+        co_return Result<void>();
+    }
+    /// A ledger that cannot be written at first, and then takes no absurd usage.
+    awaitable<Result<credits::v1::SettleResponse>> refuse_absurd(
+        int tries, credits::v1::SettleRequest request) {
+        if (tries == 1) co_return Error(ErrorCode::kStorageUnavailable, "disk full");
+        if (request.usage().input_tokens() == INT64_MAX) {
+            co_return Error(ErrorCode::kInvalidValue, "absurd");
+        }
+        under_.settled.push_back(request);
+        co_return credits::v1::SettleResponse();
+    }
     /// What was booked: the status and the tokens of each settlement, "void" for a release.
     Words booked() const {
         Words words;
@@ -185,6 +211,25 @@ TEST_F(PromptsServiceTest, SettlesByItsOwnCountWhenTheProvidersMakesNoSense) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
+TEST_F(PromptsServiceTest, ALaterTryFallsBackToItsOwnCountToo) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    play_.events.back().mutable_finished()->mutable_usage()->set_input_tokens(INT64_MAX);
+    std::atomic<int> tries{0};
+    under_.credits->on_settle = [&](const rpc::CallContext&,
+                                    const credits::v1::SettleRequest& request) {
+        return refuse_absurd(++tries, request);
+    };
+
+    const auto ended =
+        test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
+    EXPECT_TRUE(test::wait_until([&] { return tries == 3; }));
+    under_.settlements.stop();
+    EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+}
+
 TEST_F(PromptsServiceTest, APartThatIsGreaterThanItsWholeIsNoCount) {
     play_.events = {started_event(), text_event("a"), finished_event()};
     common::v1::Usage& usage = *play_.events.back().mutable_finished()->mutable_usage();
@@ -196,6 +241,26 @@ TEST_F(PromptsServiceTest, APartThatIsGreaterThanItsWholeIsNoCount) {
 
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
     EXPECT_TRUE(events_.all.back().finished().usage().estimated());
+}
+
+TEST_F(PromptsServiceTest, ASecondCallOfARunningIdLeavesTheFirstAlone) {
+    Result<void> chat_again;
+    Result<void> generate_again;
+    under_.inference->on_generate = [&](const rpc::CallContext&, const auto&,
+                                        rpc::Sink<ChatEvent>& sink) {
+        return ask_meanwhile(sink, chat_again, generate_again);
+    };
+
+    ASSERT_TRUE(chat());
+
+    for (const auto& again : {chat_again, generate_again}) {
+        ASSERT_FALSE(again);
+        EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists);
+    }
+    EXPECT_EQ(under_.admitted.size(), 1u);
+    EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+    play_.events = {started_event(), finished_event()};
+    EXPECT_TRUE(chat()) << "the id is free again";
 }
 
 TEST_F(PromptsServiceTest, AnIdThatRunsAlreadyIsRefusedAndItsHoldLeftAlone) {

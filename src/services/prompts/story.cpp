@@ -47,16 +47,17 @@ std::string text_of(const common::v1::ChatRequest& request) {
     return out;
 }
 
+}  // namespace
+
 microseconds edge_took(const v1::ChatCall& call) {
     std::int64_t end = 0;
     for (const auto& step : call.steps()) {
-        if (step.start_us() > kEdgeMax.count() || step.duration_us() > kEdgeMax.count()) continue;
-        end = std::max(end, step.start_us() + std::max<std::int64_t>(0, step.duration_us()));
+        const bool is_sane = step.start_us() >= 0 && step.start_us() <= kEdgeMax.count() &&
+                             step.duration_us() >= 0 && step.duration_us() <= kEdgeMax.count();
+        if (is_sane) end = std::max(end, step.start_us() + step.duration_us());
     }
     return microseconds(end);
 }
-
-}  // namespace
 
 Story::Story(const rpc::CallContext& ctx, const v1::ChatCall& call, const ContentConfig& content,
              const Clock& clock)

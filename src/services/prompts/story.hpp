@@ -11,6 +11,9 @@
 
 namespace quire::prompts {
 
+/// When the last step of the edge ended, after the request's start; steps that cannot be count 0.
+std::chrono::microseconds edge_took(const v1::ChatCall& call);
+
 /// What will be told of one request once it is over. Delivery shows it what the caller sees.
 /// Everything is noted in memory; nothing waits for it.
 class Story {

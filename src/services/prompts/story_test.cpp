@@ -132,6 +132,18 @@ TEST_F(StoryTest, CountsStepsFromTheStartAtTheEdge) {
     EXPECT_EQ(steps, (std::vector<std::string>{"auth 0+40", "admit 40+100", "upstream 145+7"}));
 }
 
+TEST_F(StoryTest, StepsThatCannotBeCountForNothing) {
+    v1::ChatCall call;
+    for (const auto& [start, duration] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+             {INT64_MAX, INT64_MAX}, {INT64_MIN, 1}, {1, INT64_MIN}, {0, INT64_MAX}, {20, 30}}) {
+        auto& step = *call.add_steps();
+        step.set_start_us(start);
+        step.set_duration_us(duration);
+    }
+
+    EXPECT_EQ(edge_took(call), 50us);
+}
+
 /// The whole way from a request to the events in the outbox.
 class StoriesTest : public testing::Test {
 protected:

@@ -101,9 +101,9 @@ private:
 
     template <class Set>
     awaitable<Result<void>> replace_text(const std::string& text, Set set) {
+        co_await end_turn(text.size());
         if (text.empty()) co_return Result<void>();
         ReviewedText reviewed = co_await review_in_turns(rules_, text);
-        co_await end_turn(text.size());
         const auto taken = take(reviewed);
         if (!taken) co_return taken;
         if (reviewed.text != text) set(std::move(reviewed.text));
@@ -112,9 +112,9 @@ private:
 
     template <class Set>
     awaitable<Result<void>> replace_json(const std::string& text, Set set) {
+        co_await end_turn(text.size());
         if (text.empty()) co_return Result<void>();
         ReviewedText reviewed = co_await review_json_in_turns(rules_, text);
-        co_await end_turn(text.size());
         const auto taken = take(reviewed);
         if (!taken) co_return taken;
         if (reviewed.text != text) set(std::move(reviewed.text));

@@ -32,7 +32,7 @@ awaitable<Result<v1::ReleasedOutput>> OutputSession::finish() {
     is_over_ = true;
     if (broken_) co_return *broken_;
     try {
-        const auto flushed = flush(out);
+        const auto flushed = co_await flush(out);
         if (!flushed) co_return flushed.error();
     } catch (const std::exception& e) {
         broken_ = unreviewable(e.what());
@@ -51,7 +51,7 @@ awaitable<Result<void>> OutputSession::take_all(const v1::OutputPiece& piece,
     for (const Delta& delta : piece.deltas()) {
         if (is_blocked_) break;
         if (delta.has_tool_call()) {
-            auto taken = take_call(delta, out);
+            auto taken = co_await take_call(delta, out);
             if (!taken) co_return taken;
         } else {
             auto taken = co_await take_text(delta, out);
@@ -80,14 +80,14 @@ awaitable<Result<void>> OutputSession::take_text(const Delta& delta, v1::Release
     co_return Result<void>();
 }
 
-Result<void> OutputSession::take_call(const Delta& delta, v1::ReleasedOutput& out) {
+awaitable<Result<void>> OutputSession::take_call(const Delta& delta, v1::ReleasedOutput& out) {
     const ToolCallDelta& piece = delta.tool_call();
-    const auto completed = complete_calls(delta.choice(), piece.index(), out);
-    if (!completed || is_blocked_) return completed;
+    const auto completed = co_await complete_calls(delta.choice(), piece.index(), out);
+    if (!completed || is_blocked_) co_return completed;
     Part& part = part_for(delta);
     if (part.is_complete) {
-        if (piece.arguments().empty() && piece.name().empty()) return {};
-        return unreviewable(
+        if (piece.arguments().empty() && piece.name().empty()) co_return Result<void>();
+        co_return unreviewable(
             fmt::format("tool call {} goes on after another one began", piece.index()));
     }
     if (!piece.id().empty()) part.call.set_id(piece.id());
@@ -95,36 +95,37 @@ Result<void> OutputSession::take_call(const Delta& delta, v1::ReleasedOutput& ou
     part.call.mutable_name()->append(piece.name());
     part.call.mutable_arguments()->append(piece.arguments());
     if (part.call.arguments().size() > kArgumentsMax) {
-        return unreviewable(fmt::format("tool call {} has more than {} bytes of arguments",
-                                        piece.index(), kArgumentsMax));
+        co_return unreviewable(fmt::format("tool call {} has more than {} bytes of arguments",
+                                           piece.index(), kArgumentsMax));
     }
     if (!rules_->can_change_text()) *out.add_deltas() = delta;
-    return {};
+    co_return Result<void>();
 }
 
-Result<void> OutputSession::complete_calls(int choice, int but, v1::ReleasedOutput& out) {
+awaitable<Result<void>> OutputSession::complete_calls(int choice, int but,
+                                                      v1::ReleasedOutput& out) {
     for (Part& part : parts_) {
         const bool is_open = part.channel == common::v1::TOOL_CALL && !part.is_complete;
         if (!is_open || part.choice != choice || part.call.index() == but) continue;
-        const auto completed = complete(part, out);
-        if (!completed || is_blocked_) return completed;
+        const auto completed = co_await complete(part, out);
+        if (!completed || is_blocked_) co_return completed;
     }
-    return {};
+    co_return Result<void>();
 }
 
 /// Name and arguments are reviewed; the call comes as one piece, or up to where it was blocked.
-Result<void> OutputSession::complete(Part& call, v1::ReleasedOutput& out) {
+awaitable<Result<void>> OutputSession::complete(Part& call, v1::ReleasedOutput& out) {
     call.is_complete = true;
     ReviewedText name = review_text(*rules_, call.call.name());
     add_tally(calls_tally_, name.tally);
     is_blocked_ = name.blocked_by != nullptr;
-    if (name.has_failed) return unreviewable("Unicode's tables failed");
-    if (is_blocked_) return {};
-    ReviewedText arguments = review_json(*rules_, call.call.arguments());
+    if (name.has_failed) co_return unreviewable("Unicode's tables failed");
+    if (is_blocked_) co_return Result<void>();
+    ReviewedText arguments = co_await review_json_in_turns(*rules_, call.call.arguments());
     add_tally(calls_tally_, arguments.tally);
     is_blocked_ = arguments.blocked_by != nullptr;
-    if (arguments.has_failed) return unreviewable("Unicode's tables failed");
-    if (!rules_->can_change_text()) return {};
+    if (arguments.has_failed) co_return unreviewable("Unicode's tables failed");
+    if (!rules_->can_change_text()) co_return Result<void>();
     Delta& passed = *out.add_deltas();
     passed.set_choice(call.choice);
     passed.set_channel(common::v1::TOOL_CALL);
@@ -132,20 +133,20 @@ Result<void> OutputSession::complete(Part& call, v1::ReleasedOutput& out) {
     passed.mutable_tool_call()->set_name(std::move(name.text));
     passed.mutable_tool_call()->set_arguments(std::move(arguments.text));
     call.call.clear_arguments();
-    return {};
+    co_return Result<void>();
 }
 
-Result<void> OutputSession::flush(v1::ReleasedOutput& out) {
+awaitable<Result<void>> OutputSession::flush(v1::ReleasedOutput& out) {
     for (Part& part : parts_) {
         if (is_blocked_) break;
         if (part.channel == common::v1::TOOL_CALL) {
             if (part.is_complete) continue;
-            const auto completed = complete(part, out);
-            if (!completed) return completed;
+            const auto completed = co_await complete(part, out);
+            if (!completed) co_return completed;
             continue;
         }
         std::string released;
-        if (!part.text->finish(released)) return unreviewable("Unicode's tables failed");
+        if (!part.text->finish(released)) co_return unreviewable("Unicode's tables failed");
         is_blocked_ = part.text->blocked_by() != nullptr;
         if (released.empty()) continue;
         Delta& passed = *out.add_deltas();
@@ -153,7 +154,7 @@ Result<void> OutputSession::flush(v1::ReleasedOutput& out) {
         passed.set_channel(part.channel);
         passed.set_text(std::move(released));
     }
-    return {};
+    co_return Result<void>();
 }
 
 OutputSession::Part& OutputSession::part_for(const Delta& delta) {

@@ -37,10 +37,10 @@ private:
 
     awaitable<Result<void>> take_all(const v1::OutputPiece& piece, v1::ReleasedOutput& out);
     awaitable<Result<void>> take_text(const common::v1::Delta& delta, v1::ReleasedOutput& out);
-    Result<void> take_call(const common::v1::Delta& delta, v1::ReleasedOutput& out);
-    Result<void> complete_calls(int choice, int but, v1::ReleasedOutput& out);
-    Result<void> complete(Part& call, v1::ReleasedOutput& out);
-    Result<void> flush(v1::ReleasedOutput& out);
+    awaitable<Result<void>> take_call(const common::v1::Delta& delta, v1::ReleasedOutput& out);
+    awaitable<Result<void>> complete_calls(int choice, int but, v1::ReleasedOutput& out);
+    awaitable<Result<void>> complete(Part& call, v1::ReleasedOutput& out);
+    awaitable<Result<void>> flush(v1::ReleasedOutput& out);
     Part& part_for(const common::v1::Delta& delta);
     void tell_decisions(v1::ReleasedOutput& out);
 

@@ -21,9 +21,9 @@ constexpr std::size_t kHeaders = 12;  ///< of a call that carries everything
 constexpr std::string_view kDomain = "quire";
 constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr std::string_view kRetryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
+constexpr int kRetriesMax = 10;  ///< as many as the configuration allows
 /// libgrpc++ gives up a call whose headers are over 8 KiB, and with it the error: these two,
 /// encoded at their worst (the message twice, once at three bytes a byte), stay below.
-constexpr int kRetriesMax = 10;  ///< as many as the configuration allows
 constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kDetailBytesMax = 1536;
 
