@@ -4,12 +4,9 @@
 #include "quire/analytics/v1/analytics_rpc.hpp"
 #include "quire/credits/v1/credits_fake.hpp"
 #include "quire/prompts/v1/prompts_fake.hpp"
-#include "runtime/wiring.hpp"
 #include "services/analytics/analytics_config.hpp"
 #include "services/analytics/analytics_module.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
+#include "tests/contract/port_suite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,35 +29,24 @@ awaitable<Result<common::v1::OutboxPage>> read_from(
 }
 
 /// The service between outboxes that have told it of the log.
-class AnalyticsSubject {
+class AnalyticsSubject final : public PortSubject<Analytics> {
 public:
     AnalyticsSubject() {
-        credits_->on_read_outbox = [this](const auto&, const auto& request) {
-            return read_from(log_.settlements, request);
+        const auto credits = std::make_shared<credits::FakeCredits>();
+        const auto prompts = std::make_shared<prompts::FakePrompts>();
+        const AnalyticsLog& log = analytics_contract_log();
+        credits->on_read_outbox = [&log](const auto&, const auto& request) {
+            return read_from(log.settlements, request);
         };
-        prompts_->on_read_outbox = [this](const auto&, const auto& request) {
-            return read_from(log_.stories, request);
+        prompts->on_read_outbox = [&log](const auto&, const auto& request) {
+            return read_from(log.stories, request);
         };
-        wiring_.set_settings(analytics::AnalyticsConfig());
-        wiring_.provide<credits::Credits>(credits_, {});
-        wiring_.provide<prompts::Prompts>(prompts_, {});
-        auto made = analytics::make_analytics(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Analytics>("analytics");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
-        EXPECT_TRUE(module_->start());
+        wiring().set_settings(analytics::AnalyticsConfig());
+        wiring().provide<credits::Credits>(credits, {});
+        wiring().provide<prompts::Prompts>(prompts, {});
+        build(analytics::make_analytics);
         EXPECT_TRUE(wait_until([this] { return has_heard_everything(); }));
     }
-    ~AnalyticsSubject() {
-        if (module_) module_->stop();
-        loops_.stop();
-    }
-    AnalyticsSubject(const AnalyticsSubject&) = delete;
-    AnalyticsSubject& operator=(const AnalyticsSubject&) = delete;
-
-    std::shared_ptr<Analytics> port;
 
 private:
     /// Both sources are applied in one transaction.
@@ -70,42 +56,11 @@ private:
         const auto page = run(port->list_requests(ctx, all));
         return page && page->requests_size() == kLoggedRequests;
     }
-
-    const AnalyticsLog& log_ = analytics_contract_log();
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
-    std::shared_ptr<credits::FakeCredits> credits_ = std::make_shared<credits::FakeCredits>();
-    std::shared_ptr<prompts::FakePrompts> prompts_ = std::make_shared<prompts::FakePrompts>();
-    std::unique_ptr<runtime::Module> module_;
 };
 
-class AnalyticsContract : public testing::TestWithParam<AnalyticsCase> {};
-
-TEST_P(AnalyticsContract, Holds) {
-    const AnalyticsSubject subject;
-
-    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, AnalyticsContract, testing::ValuesIn(analytics_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class AnalyticsOverTheWire : public testing::TestWithParam<AnalyticsCase> {};
-
-TEST_P(AnalyticsOverTheWire, Holds) {
-    const AnalyticsSubject subject;
-    Wired wired(analytics::analytics_methods(*subject.port));
-    analytics::AnalyticsClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, AnalyticsOverTheWire, testing::ValuesIn(analytics_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kAnalyticsSuite =
+    register_suite<AnalyticsSubject, analytics::AnalyticsClient>("Analytics", analytics_cases(),
+                                                                 analytics::analytics_methods);
 
 using ChangePage = std::function<void(ListRequestsResponse&)>;
 using ChangeRequest = std::function<void(analytics::v1::Request&)>;
@@ -151,11 +106,7 @@ protected:
             return list_changed(service_, ctx, std::move(request), [](auto&) {});
         };
     }
-    CaseNames failures() {
-        CaseNames all;
-        for (const AnalyticsCase& rule : analytics_cases()) all.push_back(rule.name);
-        return failures_of(fake_, analytics_cases(), all);
-    }
+    CaseNames failures() { return subject_.failures(fake_, analytics_cases()); }
 
     AnalyticsSubject subject_;
     Analytics& service_ = *subject_.port;
@@ -183,19 +134,46 @@ TEST_F(AnalyticsSuiteFaults, SeesAPageThatHidesTheNext) {
 TEST_F(AnalyticsSuiteFaults, SeesAFilterThatDoesNothing) {
     for (const auto& forget : std::vector<std::function<void(ListRequestsRequest&)>>{
              [](auto& request) { request.clear_model(); },
-             [](auto& request) { request.clear_key_id(); }}) {
+             [](auto& request) { request.clear_key_id(); },
+             [](auto& request) {
+                 if (request.status() != "done") request.clear_status();
+             }}) {
         change_questions(forget);
 
         EXPECT_EQ(failures(), CaseNames{"FiltersNarrowTogether"});
     }
 }
 
-TEST_F(AnalyticsSuiteFaults, SeesAPageThatTellsTexts) {
-    change_pages([](auto& page) {
-        for (auto& request : *page.mutable_requests()) request.mutable_content()->set_input("x");
-    });
+TEST_F(AnalyticsSuiteFaults, SeesAPageThatTellsMoreThanItShould) {
+    for (const auto& add : std::vector<ChangeRequest>{
+             [](auto& request) { request.mutable_content()->set_input("x"); },
+             [](auto& request) { request.add_steps(); },
+             [](auto& request) { request.mutable_cost()->add_lines(); }}) {
+        change_pages([&add](auto& page) {
+            for (auto& request : *page.mutable_requests()) add(request);
+        });
 
-    EXPECT_EQ(failures(), CaseNames{"APageIsBrief"});
+        EXPECT_EQ(failures(), CaseNames{"APageIsBrief"});
+    }
+}
+
+TEST_F(AnalyticsSuiteFaults, SeesWhatIsOutOfRangeTakenAnyway) {
+    for (const auto& mend : std::vector<std::function<void(ListRequestsRequest&)>>{
+             [](auto& request) {
+                 const int limit = std::clamp(request.page().limit(), 0, 1000);
+                 request.mutable_page()->set_limit(limit);
+             },
+             [](auto& request) {
+                 const bool is_id = request.page().after().starts_with("req_");
+                 if (!is_id) request.mutable_page()->clear_after();
+             },
+             [](auto& request) {
+                 if (request.status() == "done") request.clear_status();
+             }}) {
+        change_questions(mend);
+
+        EXPECT_EQ(failures(), CaseNames{"WhatIsOutOfRangeIsRefused"});
+    }
 }
 
 TEST_F(AnalyticsSuiteFaults, SeesACostThatIsWrong) {

@@ -2,11 +2,8 @@
 
 #include "quire/auth/v1/auth_fake.hpp"
 #include "quire/auth/v1/auth_rpc.hpp"
-#include "runtime/wiring.hpp"
 #include "services/auth/auth_module.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
+#include "tests/contract/port_suite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,52 +13,13 @@ namespace {
 using auth::Auth;
 
 /// The service over a store of its own.
-class AuthSubject {
+class AuthSubject final : public PortSubject<Auth> {
 public:
-    AuthSubject() {
-        auto made = auth::make_auth(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Auth>("auth");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
-    }
-
-    std::shared_ptr<Auth> port;
-
-private:
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
-    std::unique_ptr<runtime::Module> module_;
+    AuthSubject() { build(auth::make_auth); }
 };
 
-class AuthContract : public testing::TestWithParam<AuthCase> {};
-
-TEST_P(AuthContract, Holds) {
-    const AuthSubject subject;
-
-    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, AuthContract, testing::ValuesIn(auth_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class AuthOverTheWire : public testing::TestWithParam<AuthCase> {};
-
-TEST_P(AuthOverTheWire, Holds) {
-    const AuthSubject subject;
-    Wired wired(auth::auth_methods(*subject.port));
-    auth::AuthClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, AuthOverTheWire, testing::ValuesIn(auth_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kAuthSuite =
+    register_suite<AuthSubject, auth::AuthClient>("Auth", auth_cases(), auth::auth_methods);
 
 /// A fake that passes every call on to the service, until a test plants a fault in it.
 std::shared_ptr<auth::FakeAuth> passing_on_to(Auth& service) {
@@ -103,7 +61,7 @@ TEST_F(AuthSuiteFaults, SeesARevocationThatIsForgotten) {
     const CaseNames cases{"ARevokedKeyIsRefusedAndMayBeRevokedAgain",
                           "ForeignAndUnknownKeysAreNotFoundAlike",
                           "CreationsAndRevocationsAreToldInOrder"};
-    EXPECT_EQ(failures_of(*fake_, auth_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(*fake_, auth_cases(), cases), cases);
 }
 
 awaitable<Result<auth::v1::ListKeysResponse>> list_for(Auth& port, rpc::CallContext whom,
@@ -122,7 +80,7 @@ TEST_F(AuthSuiteFaults, SeesAListThatShowsTheKeysOfOthers) {
     };
 
     const CaseNames cases{"ForeignKeysAreNotListed", "AnotherProjectsKeysAreForeignToo"};
-    EXPECT_EQ(failures_of(*fake_, auth_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(*fake_, auth_cases(), cases), cases);
 }
 
 awaitable<Result<auth::v1::ListKeysResponse>> list_without_more(
@@ -139,7 +97,7 @@ TEST_F(AuthSuiteFaults, SeesAPageThatHidesTheNext) {
     };
 
     const CaseNames cases{"PagesShowEverythingOnce"};
-    EXPECT_EQ(failures_of(*fake_, auth_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(*fake_, auth_cases(), cases), cases);
 }
 
 awaitable<Result<auth::v1::AuthenticateResponse>> authenticate_with_all_scopes(
@@ -156,7 +114,7 @@ TEST_F(AuthSuiteFaults, SeesAKeyThatMayDoMoreThanItWasGiven) {
     };
 
     const CaseNames cases{"EachScopeCanBeGivenAlone"};
-    EXPECT_EQ(failures_of(*fake_, auth_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(*fake_, auth_cases(), cases), cases);
 }
 
 awaitable<Result<common::v1::OutboxPage>> read_backwards(
@@ -173,7 +131,7 @@ TEST_F(AuthSuiteFaults, SeesEventsOutOfOrder) {
     };
 
     const CaseNames cases{"CreationsAndRevocationsAreToldInOrder"};
-    EXPECT_EQ(failures_of(*fake_, auth_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(*fake_, auth_cases(), cases), cases);
 }
 
 }  // namespace

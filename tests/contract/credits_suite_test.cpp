@@ -2,11 +2,8 @@
 
 #include "quire/credits/v1/credits_fake.hpp"
 #include "quire/credits/v1/credits_rpc.hpp"
-#include "runtime/wiring.hpp"
 #include "services/credits/credits_module.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
+#include "tests/contract/port_suite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,58 +14,16 @@ using credits::Credits;
 using namespace credits::v1;
 
 /// The service over a store of its own.
-class CreditsSubject {
+class CreditsSubject final : public PortSubject<Credits> {
 public:
     CreditsSubject() {
-        wiring_.set_settings(credits_contract_config());
-        auto made = credits::make_credits(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Credits>("credits");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
+        wiring().set_settings(credits_contract_config());
+        build(credits::make_credits);
     }
-    ~CreditsSubject() {
-        if (module_) module_->stop();
-    }
-    CreditsSubject(const CreditsSubject&) = delete;
-    CreditsSubject& operator=(const CreditsSubject&) = delete;
-
-    std::shared_ptr<Credits> port;
-
-private:
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
-    std::unique_ptr<runtime::Module> module_;
 };
 
-class CreditsContract : public testing::TestWithParam<CreditsCase> {};
-
-TEST_P(CreditsContract, Holds) {
-    const CreditsSubject subject;
-
-    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, CreditsContract, testing::ValuesIn(credits_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class CreditsOverTheWire : public testing::TestWithParam<CreditsCase> {};
-
-TEST_P(CreditsOverTheWire, Holds) {
-    const CreditsSubject subject;
-    Wired wired(credits::credits_methods(*subject.port));
-    credits::CreditsClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, CreditsOverTheWire, testing::ValuesIn(credits_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kCreditsSuite = register_suite<CreditsSubject, credits::CreditsClient>(
+    "Credits", credits_cases(), credits::credits_methods);
 
 /// A fake that passes every call on to the service, until a test plants a fault in it.
 std::shared_ptr<credits::FakeCredits> passing_on_to(Credits& service) {
@@ -93,7 +48,7 @@ std::shared_ptr<credits::FakeCredits> passing_on_to(Credits& service) {
 class CreditsSuiteFaults : public testing::Test {
 protected:
     void expect_found_by(const CaseNames& cases) {
-        EXPECT_EQ(failures_of(*fake_, credits_cases(), cases), cases);
+        EXPECT_EQ(subject_.failures(*fake_, credits_cases(), cases), cases);
     }
 
     CreditsSubject subject_;

@@ -2,11 +2,8 @@
 
 #include "quire/inference/v1/inference_fake.hpp"
 #include "quire/inference/v1/inference_rpc.hpp"
-#include "runtime/wiring.hpp"
 #include "services/inference/inference_module.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
+#include "tests/contract/port_suite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,64 +16,17 @@ using inference::v1::GenerateRequest;
 using ChatSink = rpc::Sink<ChatEvent>;
 
 /// The service with models of its own.
-class InferenceSubject {
+class InferenceSubject final : public PortSubject<Inference> {
 public:
     InferenceSubject() {
-        wiring_.set_settings(inference_contract_config());
-        auto made = inference::make_inference(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Inference>("inference");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
+        wiring().set_settings(inference_contract_config());
+        build(inference::make_inference);
     }
-    ~InferenceSubject() {
-        if (module_) module_->stop();
-        loops_.stop();
-    }
-    InferenceSubject(const InferenceSubject&) = delete;
-    InferenceSubject& operator=(const InferenceSubject&) = delete;
-
-    /// On a loop of the service: connections to upstreams belong to loops.
-    std::string check(const InferenceCase& rule, Inference& through) {
-        return run_on(loops_.loop(0), check_case(rule, through));
-    }
-
-    std::shared_ptr<Inference> port;
-
-private:
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
-    std::unique_ptr<runtime::Module> module_;
 };
 
-class InferenceContract : public testing::TestWithParam<InferenceCase> {};
-
-TEST_P(InferenceContract, Holds) {
-    InferenceSubject subject;
-
-    EXPECT_EQ(subject.check(GetParam(), *subject.port), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, InferenceContract, testing::ValuesIn(inference_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class InferenceOverTheWire : public testing::TestWithParam<InferenceCase> {};
-
-TEST_P(InferenceOverTheWire, Holds) {
-    const InferenceSubject subject;
-    Wired wired(inference::inference_methods(*subject.port));
-    inference::InferenceClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, InferenceOverTheWire, testing::ValuesIn(inference_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kInferenceSuite =
+    register_suite<InferenceSubject, inference::InferenceClient>("Inference", inference_cases(),
+                                                                 inference::inference_methods);
 
 /// Hands events on as a test changes them; one that is changed to nothing is dropped.
 class Changed final : public ChatSink {
@@ -127,14 +77,7 @@ protected:
             return generate_changed(service_, ctx, std::move(request), sink, [](ChatEvent&) {});
         };
     }
-    /// The cases that fail; `failures_of` runs them where no upstream can be called.
-    CaseNames failures() {
-        CaseNames failed;
-        for (const InferenceCase& rule : inference_cases()) {
-            if (!subject_.check(rule, fake_).empty()) failed.push_back(rule.name);
-        }
-        return failed;
-    }
+    CaseNames failures() { return subject_.failures(fake_, inference_cases()); }
 
     InferenceSubject subject_;
     Inference& service_ = *subject_.port;

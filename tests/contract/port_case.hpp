@@ -1,11 +1,9 @@
 #pragma once
 
 #include "tests/contract/findings.hpp"
-#include "tests/support/run_coroutine.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -38,20 +36,6 @@ std::vector<Case> join_cases(std::vector<std::vector<Case>> parts) {
     std::vector<Case> all;
     for (auto& part : parts) all.insert(all.end(), part.begin(), part.end());
     return all;
-}
-
-using CaseNames = std::vector<std::string>;
-
-/// Those of the cases named `among` that a port fails: what a planted fault is found by.
-template <class Port>
-CaseNames failures_of(std::type_identity_t<Port>& port, const std::vector<PortCase<Port>>& cases,
-                      const CaseNames& among) {
-    CaseNames failed;
-    for (const PortCase<Port>& rule : cases) {
-        if (std::find(among.begin(), among.end(), rule.name) == among.end()) continue;
-        if (!run(check_case(rule, port)).empty()) failed.push_back(rule.name);
-    }
-    return failed;
 }
 
 }  // namespace quire::test

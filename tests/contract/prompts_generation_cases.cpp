@@ -66,10 +66,10 @@ awaitable<Result<void>> a_chat_is_answered_and_charged(Prompts& port, Findings& 
     if (!ended) co_return ended.error();
     found.expect_same(fmt::format("{}", fmt::join(events.words, " ")),
                       "started hello finished:stop", "events");
-    const auto& started = events.all.front().started();
+    const auto& started = events.started();
     found.expect_same(started.model(), "second", "model");
     found.expect(started.created_at_us() > 1'700'000'000'000'000, "no time");
-    const auto& finished = events.all.back().finished();
+    const auto& finished = events.finished();
     found.expect(finished.cost().amount() == kChargedForAll, "another cost");
     found.expect(finished.usage().input_tokens() == 3 && finished.usage().output_tokens() == 4,
                  "another usage");
@@ -85,12 +85,12 @@ awaitable<Result<void>> a_generation_renders_what_production_points_at(Prompts& 
     ChatEvents events;
     const auto ended = co_await port.generate(ctx, call, events);
     if (!ended) co_return ended.error();
-    const auto& started = events.all.front().started();
+    const auto& started = events.started();
     found.expect_same(fmt::format("{}", fmt::join(events.words, " ")),
                       "started On bees. finished:stop", "events");
     found.expect_same(started.prompt() + " " + started.model(), "post first", "who answers");
     found.expect(started.prompt_version() == first.version(), "another version");
-    found.expect(events.all.back().finished().cost().amount() == kChargedForAll, "another cost");
+    found.expect(events.finished().cost().amount() == kChargedForAll, "another cost");
 
     call.set_label("beta");
     QUIRE_CO_TRY(const auto by_label, generate_text(port, another_request(ctx), call));
@@ -169,10 +169,16 @@ awaitable<Result<void>> the_callers_model_and_limit_come_first(Prompts& port, Fi
         ChatEvents events;
         const auto ended = co_await port.generate(request, call, events);
         if (!ended) co_return ended.error();
-        found.expect_same(events.all.front().started().model(), wanted, "model");
+        found.expect_same(events.started().model(), wanted, "model");
         call.set_model("first");
     }
     found.expect_same(published.version().model(), "second", "the version's model");
+    const auto limited = another_request(ctx);
+    call.set_max_output_tokens(9);
+    ChatEvents events;
+    const auto ended = co_await port.generate(limited, call, events);
+    if (!ended) co_return ended.error();
+    found.expect_same(events.finished().finish_reason(), "length", "limited to 9 of 100");
     co_return Result<void>();
 }
 

@@ -5,13 +5,10 @@
 #include "quire/prompts/v1/prompts_fake.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
 #include "quire/review/v1/review_fake.hpp"
-#include "runtime/wiring.hpp"
 #include "services/prompts/prompts_config.hpp"
 #include "services/prompts/prompts_module.hpp"
+#include "tests/contract/port_suite.hpp"
 #include "tests/support/chat_events.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,6 +28,8 @@ awaitable<Result<Response>> answer_with_nothing() {
     co_return Response();
 }
 
+constexpr std::int64_t kGrantedAtMost = 100;
+
 /// An upstream that says again what it was asked last.
 awaitable<Result<void>> say_again(inference::v1::GenerateRequest request,
                                   rpc::Sink<ChatEvent>& sink) {
@@ -38,7 +37,7 @@ awaitable<Result<void>> say_again(inference::v1::GenerateRequest request,
     if (chat.model() == "broken") co_return Error(ErrorCode::kUpstreamError, "it fails");
     ChatEvent started = started_event();
     started.mutable_started()->set_model(chat.model());
-    ChatEvent finished = finished_event();
+    ChatEvent finished = finished_event(chat.max_tokens() < kGrantedAtMost ? "length" : "stop");
     finished.mutable_finished()->mutable_usage()->set_input_tokens(3);
     finished.mutable_finished()->mutable_usage()->set_output_tokens(4);
     const std::string text = chat.messages(chat.messages_size() - 1).parts(0).text();
@@ -50,7 +49,7 @@ awaitable<Result<void>> say_again(inference::v1::GenerateRequest request,
 }
 
 /// The service over a store of its own, with the ledger, the review and the models of the suite.
-class PromptsSubject {
+class PromptsSubject final : public PortSubject<Prompts> {
 public:
     PromptsSubject() {
         play_credits();
@@ -58,36 +57,24 @@ public:
         review_->on_review_input = [](const auto&, const auto&) {
             return answer_with_nothing<review::v1::ReviewInputResponse>();
         };
-        wiring_.set_settings(prompts::ContentConfig());
-        wiring_.provide<credits::Credits>(credits_, {});
-        wiring_.provide<review::Review>(review_, {});
-        wiring_.provide<inference::Inference>(inference_, {});
-        auto made = prompts::make_prompts(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Prompts>("prompts");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
-        EXPECT_TRUE(module_->start());
+        wiring().set_settings(prompts::ContentConfig());
+        wiring().provide<credits::Credits>(credits_, {});
+        wiring().provide<review::Review>(review_, {});
+        wiring().provide<inference::Inference>(inference_, {});
+        build(prompts::make_prompts);
     }
-    ~PromptsSubject() {
-        if (module_) module_->stop();
-        loops_.stop();
-    }
-    PromptsSubject(const PromptsSubject&) = delete;
-    PromptsSubject& operator=(const PromptsSubject&) = delete;
-
-    std::shared_ptr<Prompts> port;
 
 private:
     void play_credits() {
         credits_->on_list_open_holds = [](const auto&, const auto&) {
             return answer_with_nothing<credits::v1::ListOpenHoldsResponse>();
         };
-        credits_->on_admit = [](const auto&, const auto&) {
+        credits_->on_admit = [](const auto&, const auto& request) {
+            const std::int64_t wanted = request.output_tokens_wanted();
             credits::v1::AdmitResponse response;
             response.set_outcome(credits::v1::AdmitResponse::ADMITTED);
-            response.set_output_tokens_granted(100);
+            response.set_output_tokens_granted(wanted == 0 ? kGrantedAtMost
+                                                           : std::min(wanted, kGrantedAtMost));
             return answer_with(response);
         };
         credits_->on_settle = [](const auto&, const auto&) {
@@ -112,42 +99,14 @@ private:
         };
     }
 
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
     std::shared_ptr<credits::FakeCredits> credits_ = std::make_shared<credits::FakeCredits>();
     std::shared_ptr<review::FakeReview> review_ = std::make_shared<review::FakeReview>();
     std::shared_ptr<inference::FakeInference> inference_ =
         std::make_shared<inference::FakeInference>();
-    std::unique_ptr<runtime::Module> module_;
 };
 
-class PromptsContract : public testing::TestWithParam<PromptsCase> {};
-
-TEST_P(PromptsContract, Holds) {
-    const PromptsSubject subject;
-
-    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, PromptsContract, testing::ValuesIn(prompts_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class PromptsOverTheWire : public testing::TestWithParam<PromptsCase> {};
-
-TEST_P(PromptsOverTheWire, Holds) {
-    const PromptsSubject subject;
-    Wired wired(prompts::prompts_methods(*subject.port));
-    prompts::PromptsClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, PromptsOverTheWire, testing::ValuesIn(prompts_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kPromptsSuite = register_suite<PromptsSubject, prompts::PromptsClient>(
+    "Prompts", prompts_cases(), prompts::prompts_methods);
 
 /// A fake that passes every call on to the service, until a test plants a fault in it.
 std::shared_ptr<prompts::FakePrompts> passing_on_to(Prompts& service) {
@@ -176,11 +135,7 @@ std::shared_ptr<prompts::FakePrompts> passing_on_to(Prompts& service) {
 
 class PromptsSuiteFaults : public testing::Test {
 protected:
-    CaseNames failures() {
-        CaseNames all;
-        for (const PromptsCase& rule : prompts_cases()) all.push_back(rule.name);
-        return failures_of(*fake_, prompts_cases(), all);
-    }
+    CaseNames failures() { return subject_.failures(*fake_, prompts_cases()); }
 
     PromptsSubject subject_;
     Prompts& service_ = *subject_.port;
@@ -259,6 +214,61 @@ TEST_F(PromptsSuiteFaults, SeesAModelThatIsIgnored) {
     };
 
     EXPECT_EQ(failures(), CaseNames{"TheCallersModelAndLimitComeFirst"});
+}
+
+TEST_F(PromptsSuiteFaults, SeesALimitThatIsIgnored) {
+    fake_->on_generate = [this](const rpc::CallContext& ctx, GenerateCall call,
+                                rpc::Sink<ChatEvent>& sink) {
+        if (call.max_output_tokens() > 0) call.clear_max_output_tokens();
+        return generate_for(service_, ctx, std::move(call), sink);
+    };
+
+    EXPECT_EQ(failures(), CaseNames{"TheCallersModelAndLimitComeFirst"});
+}
+
+TEST_F(PromptsSuiteFaults, SeesVariablesThatAreRendered) {
+    fake_->on_generate = [this](const rpc::CallContext& ctx, GenerateCall call,
+                                rpc::Sink<ChatEvent>& sink) {
+        std::string& variables = *call.mutable_variables_json();
+        const auto at = variables.find("{{ 7 * 7 }}");
+        if (at != variables.npos) variables.replace(at, 11, "49");
+        return generate_for(service_, ctx, std::move(call), sink);
+    };
+
+    EXPECT_EQ(failures(), CaseNames{"VariablesStayText"});
+}
+
+TEST_F(PromptsSuiteFaults, SeesVariablesThatAreMadeUp) {
+    fake_->on_generate = [this](const rpc::CallContext& ctx, GenerateCall call,
+                                rpc::Sink<ChatEvent>& sink) {
+        if (call.variables_json().empty()) call.set_variables_json(R"({"topic":""})");
+        return generate_for(service_, ctx, std::move(call), sink);
+    };
+
+    EXPECT_EQ(failures(), CaseNames{"BadGenerationsAreRefused"});
+}
+
+awaitable<Result<PublishVersionResponse>> publish_without_model(Prompts& port, rpc::CallContext ctx,
+                                                                PublishVersionRequest request) {
+    request.clear_model();
+    co_return co_await port.publish_version(ctx, request);
+}
+
+TEST_F(PromptsSuiteFaults, SeesAVersionThatLosesItsModel) {
+    fake_->on_publish_version = [this](const rpc::CallContext& ctx, const auto& request) {
+        return publish_without_model(service_, ctx, request);
+    };
+
+    EXPECT_EQ(failures(),
+              (CaseNames{"AVersionKeepsAllItWasGiven", "TheCallersModelAndLimitComeFirst"}));
+}
+
+TEST_F(PromptsSuiteFaults, SeesModelsThatAreNotListed) {
+    fake_->on_list_models = [](const auto&, const auto&) {
+        return answer_with_nothing<ListModelsResponse>();
+    };
+
+    EXPECT_EQ(failures(), CaseNames{"ModelsAreListedForTheCaller"});
 }
 
 /// An answer that tells no cost.

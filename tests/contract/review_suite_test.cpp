@@ -2,11 +2,8 @@
 
 #include "quire/review/v1/review_fake.hpp"
 #include "quire/review/v1/review_rpc.hpp"
-#include "runtime/wiring.hpp"
 #include "services/review/review_module.hpp"
-#include "tests/support/run_coroutine.hpp"
-#include "tests/support/temporary_folder.hpp"
-#include "tests/support/wired.hpp"
+#include "tests/contract/port_suite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,54 +16,17 @@ using review::v1::ReleasedOutput;
 using Session = rpc::Session<OutputPiece, ReleasedOutput>;
 using OpenedReview = Result<std::unique_ptr<Session>>;
 
-/// The service as its module makes it.
-class ReviewSubject {
+/// The service with the policies of the suite.
+class ReviewSubject final : public PortSubject<Review> {
 public:
     ReviewSubject() {
-        wiring_.set_settings(review_contract_config());
-        auto made = review::make_review(wiring_);
-        EXPECT_TRUE(made);
-        if (made) module_ = *std::move(made);
-        auto offered = wiring_.need<Review>("review");
-        EXPECT_TRUE(offered);
-        if (offered) port = *std::move(offered);
+        wiring().set_settings(review_contract_config());
+        build(review::make_review);
     }
-
-    std::shared_ptr<Review> port;
-
-private:
-    TemporaryFolder folder_;
-    runtime::EventLoops loops_{1};
-    SystemClock clock_;
-    SystemRng rng_;
-    runtime::Wiring wiring_{loops_, clock_, rng_, folder_.path()};
-    std::unique_ptr<runtime::Module> module_;
 };
 
-class ReviewContract : public testing::TestWithParam<ReviewCase> {};
-
-TEST_P(ReviewContract, Holds) {
-    const ReviewSubject subject;
-
-    EXPECT_EQ(run(check_case(GetParam(), *subject.port)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Service, ReviewContract, testing::ValuesIn(review_cases()),
-                         [](const auto& instance) { return instance.param.name; });
-
-/// The same through the generated client, gRPC's wire and the generated server.
-class ReviewOverTheWire : public testing::TestWithParam<ReviewCase> {};
-
-TEST_P(ReviewOverTheWire, Holds) {
-    const ReviewSubject subject;
-    Wired wired(review::review_methods(*subject.port));
-    review::ReviewClient client(wired.channel);
-
-    EXPECT_EQ(wired.run(check_case(GetParam(), client)), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Wire, ReviewOverTheWire, testing::ValuesIn(review_cases()),
-                         [](const auto& instance) { return instance.param.name; });
+[[maybe_unused]] const bool kReviewSuite = register_suite<ReviewSubject, review::ReviewClient>(
+    "Review", review_cases(), review::review_methods);
 
 /// Sessions of the service, whose pieces and answers a test may falsify.
 class Falsified final : public Session {
@@ -139,7 +99,7 @@ TEST_F(ReviewSuiteFaults, SeesAnAnswerThatIsCheckedPieceByPiece) {
 
     const CaseNames cases{"TheSameComesOutWhateverThePieces", "ABlockDeliversWhatStandsBefore",
                           "ChannelsAreReviewedOnTheirOwn", "ToolCallsAreReviewedDecoded"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
@@ -152,7 +112,7 @@ TEST_F(ReviewSuiteFaults, SeesChannelsThatAreMixed) {
         {});
 
     const CaseNames cases{"ChannelsAreReviewedOnTheirOwn"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
@@ -163,7 +123,7 @@ TEST_F(ReviewSuiteFaults, SeesChoicesThatAreMixed) {
         {});
 
     const CaseNames cases{"ChoicesAreReviewedOnTheirOwn"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
@@ -174,14 +134,14 @@ TEST_F(ReviewSuiteFaults, SeesLogprobsThatPass) {
     });
 
     const CaseNames cases{"LogprobsDoNotTellWhatIsHeld"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesABlockThatIsNotTold) {
     falsify({}, [](const OutputPiece&, ReleasedOutput& out) { out.set_is_blocked(false); });
 
     const CaseNames cases{"ABlockDeliversWhatStandsBefore", "ABlockInAToolCallEndsTheAnswer"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 awaitable<Result<review::v1::ReviewInputResponse>> review_for(
@@ -198,7 +158,7 @@ TEST_F(ReviewSuiteFaults, SeesAPolicyThatIsTheSameForAll) {
     };
 
     const CaseNames cases{"TheProjectPicksThePolicy"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
@@ -211,7 +171,7 @@ TEST_F(ReviewSuiteFaults, SeesToolCallsThatAreNotReviewed) {
     };
 
     const CaseNames cases{"EveryTextOfARequestIsRedacted"};
-    EXPECT_EQ(failures_of(fake_, review_cases(), cases), cases);
+    EXPECT_EQ(subject_.failures(fake_, review_cases(), cases), cases);
 }
 
 }  // namespace

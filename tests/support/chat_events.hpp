@@ -44,6 +44,14 @@ public:
         co_return Result<void>();
     }
 
+    /// The first and the last event; empty where they are others.
+    const common::v1::Started& started() const {
+        return all.empty() ? common::v1::Started::default_instance() : all.front().started();
+    }
+    const common::v1::Finished& finished() const {
+        return all.empty() ? common::v1::Finished::default_instance() : all.back().finished();
+    }
+
     std::optional<Error> refusal;
     std::vector<common::v1::ChatEvent> all;
     std::vector<std::string> words;
