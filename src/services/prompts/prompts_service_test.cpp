@@ -246,6 +246,7 @@ TEST_F(PromptsServiceTest, APartThatIsGreaterThanItsWholeIsNoCount) {
 TEST_F(PromptsServiceTest, ASecondCallOfARunningIdLeavesTheFirstAlone) {
     Result<void> chat_again;
     Result<void> generate_again;
+    const auto as_played = under_.inference->on_generate;
     under_.inference->on_generate = [&](const rpc::CallContext&, const auto&,
                                         rpc::Sink<ChatEvent>& sink) {
         return ask_meanwhile(sink, chat_again, generate_again);
@@ -253,12 +254,13 @@ TEST_F(PromptsServiceTest, ASecondCallOfARunningIdLeavesTheFirstAlone) {
 
     ASSERT_TRUE(chat());
 
-    for (const auto& again : {chat_again, generate_again}) {
-        ASSERT_FALSE(again);
-        EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists);
+    for (const auto* again : {&chat_again, &generate_again}) {
+        ASSERT_FALSE(*again);
+        EXPECT_EQ(again->error().code(), ErrorCode::kAlreadyExists);
     }
     EXPECT_EQ(under_.admitted.size(), 1u);
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+    under_.inference->on_generate = as_played;
     play_.events = {started_event(), finished_event()};
     EXPECT_TRUE(chat()) << "the id is free again";
 }
