@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the test suites of `./dev test`, shows each as it goes, and sums them up.
+"""Runs the test suites of `./dev test`, two at a time where one mostly waits, and sums them up.
 
 tools/suites.py          all of them: also under sanitizers, with official SDKs, and what is slow
 tools/suites.py --quick  release build: unit, contract, short end-to-end tests, gRPC's libraries,
@@ -105,6 +105,9 @@ class Runner:
         self.rows = []
         self.logs = ROOT / "build/test-logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self._running = set()
+        self._is_interrupted = False
+        self._printing = threading.Lock()
 
     def build(self, preset):
         """Whether the preset compiles; a failure is a row of its own."""
@@ -116,13 +119,42 @@ class Runner:
         return built.returncode == 0
 
     def run(self, suite):
+        """Runs it and shows what it writes as it goes."""
+        self._run(suite, is_alone=True)
+
+    def run_lanes(self, *lanes):
+        """Runs the suites of each lane in order, and the lanes beside each other.
+
+        What a suite writes is shown when it has ended.
+        """
+        threads = [threading.Thread(target=self._run_lane, args=(lane,), daemon=True)
+                   for lane in lanes]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            self._is_interrupted = True
+            for process in list(self._running):
+                end_group(process)
+            for thread in threads:
+                thread.join(KILL_SECONDS)
+            raise
+
+    def _run_lane(self, lane):
+        for suite in lane:
+            if not self._is_interrupted:
+                self._run(suite, is_alone=False)
+
+    def _run(self, suite, is_alone):
         headline(suite.name)
         start = time.monotonic()
-        counts, note = Counts(), ""
+        counts, note, text = Counts(), "", ""
         try:
             if suite.prepare:
                 suite.prepare()
-            status, text = self._execute(suite)
+            status, text = self._execute(suite, is_alone)
             counts = suite.count(text)
             note = fault(status, counts)
         except (OSError, RuntimeError) as error:
@@ -130,10 +162,13 @@ class Runner:
         if note and counts.failed == 0:
             counts += Counts(failed=1)
         row = Row(suite.name, counts, time.monotonic() - start, note)
-        self.rows.append(row)
-        print(f"-- {suite.name}: {row.seconds:.0f} s{': ' + note if note else ''}", flush=True)
+        with self._printing:
+            self.rows.append(row)
+            if not is_alone:
+                sys.stdout.write(text)
+            print(f"-- {suite.name}: {row.seconds:.0f} s{': ' + note if note else ''}", flush=True)
 
-    def _execute(self, suite):
+    def _execute(self, suite, is_shown):
         """(exit status or None when out of time, what it wrote)"""
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | suite.environment
         # A process group of its own: what the suite leaves running is ended with it.
@@ -141,8 +176,10 @@ class Runner:
                                    errors="replace", stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    process_group=0)
+        self._running.add(process)
         written = []
-        reader = threading.Thread(target=self._show, args=(suite, process, written), daemon=True)
+        reader = threading.Thread(target=self._read, args=(suite, process, written, is_shown),
+                                  daemon=True)
         reader.start()
         try:
             status = process.wait(SUITE_SECONDS_MAX)
@@ -151,16 +188,18 @@ class Runner:
         finally:
             end_group(process)
             reader.join(KILL_SECONDS)
+            self._running.discard(process)
         return status, "".join(written)
 
-    def _show(self, suite, process, written):
+    def _read(self, suite, process, written, is_shown):
         name = re.sub(r"\W+", "-", suite.name).strip("-")
         with process.stdout as output, open(self.logs / f"{name}.log", "w") as log:
             for line in output:
                 written.append(line)
                 log.write(line)
-                sys.stdout.write(line)
-                sys.stdout.flush()
+                if is_shown:
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
 
 
 def fault(status, counts):
@@ -228,13 +267,14 @@ def gtest(name, preset, binary):
     return Suite(f"{name} ({preset})", command, count_gtest, sanitizers)
 
 
-def end_to_end(preset, *options):
+def end_to_end(preset, *, slow):
+    """The end-to-end tests that take long, or the others."""
     environment = {"QUIRE_BINARY": str(ROOT / f"build/{preset}/quire")}
     if preset != "release":
         environment |= SANITIZERS
     command = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "-q", "tests/e2e",
-               *options]
-    return Suite(f"e2e ({preset})", command, count_pytest, environment)
+               "-m", "slow" if slow else "not slow"]
+    return Suite(f"e2e{' slow' if slow else ''} ({preset})", command, count_pytest, environment)
 
 
 def faults():
@@ -301,28 +341,23 @@ def run_quick(runner):
     runner.run(tools())
     if not runner.build("release"):
         return
-    runner.run(gtest("unit", "release", "unit_tests"))
-    runner.run(gtest("contract", "release", "contract_tests"))
-    runner.run(gtest("interop", "release", "interop_tests"))
-    runner.run(interop("release"))
-    runner.run(gtest("sim parts", "release", "sim_tests"))
-    runner.run(sim(SIM_SEEDS_QUICK))
-    runner.run(templates("release"))
-    runner.run(end_to_end("release", "-m", "not slow"))
+    runner.run_lanes([end_to_end("release", slow=False)],
+                     [*parts("release"), sim(SIM_SEEDS_QUICK)])
+
+
+def parts(preset):
+    """What is tested below whole processes. It keeps a core busy; the rest mostly waits."""
+    return [gtest("unit", preset, "unit_tests"), gtest("contract", preset, "contract_tests"),
+            gtest("interop", preset, "interop_tests"), interop(preset),
+            gtest("sim parts", preset, "sim_tests"), templates(preset)]
 
 
 def run_more(runner):
+    runner.run_lanes([faults()], [compat()])
     runner.run(sim(SIM_SEEDS, "--mutants"))
-    runner.run(faults())
-    runner.run(compat())
     if runner.build("dev"):
-        runner.run(gtest("unit", "dev", "unit_tests"))
-        runner.run(gtest("contract", "dev", "contract_tests"))
-        runner.run(gtest("interop", "dev", "interop_tests"))
-        runner.run(interop("dev"))
-        runner.run(gtest("sim parts", "dev", "sim_tests"))
-        runner.run(templates("dev"))
-        runner.run(end_to_end("dev"))
+        runner.run_lanes([end_to_end("dev", slow=False)],
+                         [*parts("dev"), end_to_end("dev", slow=True)])
     if runner.build("tsan"):
         runner.run(gtest("races", "tsan", "tsan_tests"))
     if IS_SOAK and shutil.which("clang++-14"):

@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -103,6 +106,39 @@ class Running(unittest.TestCase):
         start = time.monotonic()
         row = self.run_script("echo '# pass 1'; sleep 60 &")
         self.assertEqual("", row.note)
+        self.assertLess(time.monotonic() - start, 10)
+
+    def run_lanes(self, *lanes):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.runner.run_lanes(*([Suite(name, ["/bin/sh", "-c", script], suites.count_node)
+                                     for name, script in lane] for lane in lanes))
+        return [row.name for row in self.runner.rows], out.getvalue()
+
+    def test_lanes_run_beside_each_other(self):
+        folder = self.runner.logs
+        meet = ("touch {}; for i in $(seq 500); do "
+                "[ -e {} ] && echo '# pass 1' && exit; sleep .01; done")
+        left, right = f"{folder}/left", f"{folder}/right"
+        names, _ = self.run_lanes([("a", meet.format(left, right)), ("b", "echo '# pass 1'")],
+                                  [("c", meet.format(right, left))])
+        self.assertEqual({"a", "b", "c"}, set(names))
+        self.assertLess(names.index("a"), names.index("b"))
+        self.assertEqual([0, 0, 0], [row.counts.failed for row in self.runner.rows])
+
+    def test_what_a_lane_writes_stays_together(self):
+        lines = "for i in 1 2 3; do echo {0}; sleep .02; done; echo '# pass 1'"
+        _, text = self.run_lanes([("a", lines.format("left"))], [("b", lines.format("right"))])
+        self.assertIn("left\n" * 3, text)
+        self.assertIn("right\n" * 3, text)
+
+    def test_an_interrupt_ends_every_lane(self):
+        start = time.monotonic()
+        before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_lanes([("a", "sleep 60"), ("b", "sleep 60")], [("c", "sleep 60")])
         self.assertLess(time.monotonic() - start, 10)
 
 
