@@ -4,6 +4,7 @@
 #include "app/data_folder.hpp"
 #include "app/discovery.hpp"
 #include "app/process.hpp"
+#include "app/terminal.hpp"
 #include "runtime/config/values.hpp"
 
 #include <CLI/CLI.hpp>
@@ -41,7 +42,8 @@ public:
             return kWrongUsage;
         }
         options_.data = data_;
-        return action_();
+        const int status = action_();
+        return flush_stdout() ? status : kCommandFailed;
     }
 
 private:
@@ -60,8 +62,8 @@ private:
             }
             if (next == nullptr) {
                 const std::string path = at == &program_ ? "quire" : "quire " + at->get_name();
-                fmt::print(stderr, "{}: there is no command '{}'; there are {}\n", path, argv[i],
-                           fmt::join(names, ", "));
+                say("{}: there is no command '{}'; there are {}", path, argv[i],
+                    fmt::join(names, ", "));
                 return true;
             }
             at = next;
@@ -206,7 +208,7 @@ private:
         });
         CLI::App* reference =
             add_command(*config, "reference", "Print docs/reference/config.md.", [] {
-                fmt::print("{}", settings_reference());
+                write_stdout(settings_reference());
                 return kDone;
             });
         static_cast<void>(reference);
@@ -235,7 +237,7 @@ private:
         }
         if (!settings || !usable) {
             const Error& error = settings ? usable.error() : settings.error();
-            fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+            say_error(error);
             return kWrongUsage;
         }
         up.settings = *std::move(settings);

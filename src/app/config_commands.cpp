@@ -1,5 +1,6 @@
 #include "app/commands.hpp"
 #include "app/discovery.hpp"
+#include "app/terminal.hpp"
 #include "runtime/json.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +23,7 @@ Result<Settings> load_checked(const GlobalOptions& options,
 }
 
 int refuse(const Error& error) {
-    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+    say_error(error);
     return kWrongUsage;
 }
 
@@ -32,9 +33,9 @@ int check_config_command(const GlobalOptions& options, const config::Environment
     const auto settings = load_checked(options, environment);
     if (!settings) return refuse(settings.error());
     if (options.is_json) {
-        fmt::print("{{\"ok\":true,\"models\":{}}}\n", settings->models.size());
+        print("{{\"ok\":true,\"models\":{}}}\n", settings->models.size());
     } else {
-        fmt::print(stderr, "The configuration is valid: {} model(s).\n", settings->models.size());
+        say("The configuration is valid: {} model(s).", settings->models.size());
     }
     return kDone;
 }
@@ -49,15 +50,15 @@ int print_config_command(const GlobalOptions& options, const config::Environment
     } else {
         settings_table().print(*settings, text, 0);
     }
-    fmt::print("{}", text);
+    write_stdout(text);
     return kDone;
 }
 
 int version_command(const GlobalOptions& options) {
     if (options.is_json) {
-        fmt::print("{{\"version\":\"{}\"}}\n", QUIRE_VERSION);
+        print("{{\"version\":\"{}\"}}\n", QUIRE_VERSION);
     } else {
-        fmt::print("quire {}\n", QUIRE_VERSION);
+        print("quire {}\n", QUIRE_VERSION);
     }
     return kDone;
 }
@@ -86,11 +87,11 @@ int doctor_command(const GlobalOptions& options, const config::Environment& envi
     }
     report["process"] = process;
     if (options.is_json) {
-        fmt::print("{}\n", json::serialize(report));
+        print("{}\n", json::serialize(report));
     } else {
         for (const auto& fact : report) {
-            fmt::print("{:8} {}\n", std::string_view(fact.key().data(), fact.key().size()),
-                       json::serialize(fact.value()));
+            print("{:8} {}\n", std::string_view(fact.key().data(), fact.key().size()),
+                  json::serialize(fact.value()));
         }
     }
     return settings ? kDone : kWrongUsage;

@@ -1,5 +1,6 @@
 #include "app/commands.hpp"
 #include "app/data_folder.hpp"
+#include "app/terminal.hpp"
 #include "base/id.hpp"
 #include "services/credits/credits_module.hpp"
 
@@ -36,19 +37,18 @@ json::object entry_json(const json::object& from) {
 }
 
 void print_entry(const json::object& entry) {
-    fmt::print("{}  {:>16}  {:8}  {}  {}\n", runtime::text_member(entry, "at"),
-               integer_of(entry, "amount"), runtime::text_member(entry, "kind"),
-               runtime::text_member(entry, "request_id"),
-               runtime::text_member(entry, "description"));
+    print("{}  {:>16}  {:8}  {}  {}\n", runtime::text_member(entry, "at"),
+          integer_of(entry, "amount"), runtime::text_member(entry, "kind"),
+          runtime::text_member(entry, "request_id"), runtime::text_member(entry, "description"));
 }
 
 int print_report(const json::object& report, bool is_json) {
     const json::value* ok = runtime::find_member(report, "ok");
     const bool holds = ok != nullptr && ok->is_bool() && ok->get_bool();
     if (!is_json) {
-        fmt::print(stderr, "The ledger's invariants {}.\n", holds ? "hold" : "do NOT hold");
+        say("The ledger's invariants {}.", holds ? "hold" : "do NOT hold");
     }
-    fmt::print("{}\n", json::serialize(report));
+    print("{}\n", json::serialize(report));
     return holds ? kDone : kCommandFailed;
 }
 
@@ -99,10 +99,10 @@ int balance_command(const GlobalOptions& options, const config::Environment& env
     balance["held"] = integer_of(answer->get_object(), "held");
     balance["unit"] = "micro_credits";
     if (options.is_json) {
-        fmt::print("{}\n", json::serialize(balance));
+        print("{}\n", json::serialize(balance));
     } else {
-        fmt::print("available {} micro-credits, held {}\n", integer_of(balance, "available"),
-                   integer_of(balance, "held"));
+        print("available {} micro-credits, held {}\n", integer_of(balance, "available"),
+              integer_of(balance, "held"));
     }
     return kDone;
 }
@@ -131,7 +131,7 @@ int entries_command(const GlobalOptions& options, const config::Environment& env
     document["data"] = std::move(data);
     const json::value* more = runtime::find_member(answer->get_object(), "has_more");
     document["has_more"] = more != nullptr && more->is_bool() && more->get_bool();
-    fmt::print("{}\n", json::serialize(document));
+    print("{}\n", json::serialize(document));
     return kDone;
 }
 
@@ -139,10 +139,9 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
                   const NewGrant& grant) {
     const auto amount = config::parse_integer(grant.amount);
     if (!amount || *amount <= 0) {
-        fmt::print(stderr,
-                   "quire: the amount is '{}'; it must be a whole number of micro-credits "
-                   "above 0 (invalid_value)\n",
-                   grant.amount);
+        say("quire: the amount is '{}'; it must be a whole number of micro-credits "
+            "above 0 (invalid_value)",
+            grant.amount);
         return kWrongUsage;
     }
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
@@ -157,10 +156,10 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
     const json::value* entry = runtime::find_member(answer->get_object(), "entry");
     const json::object shown = entry_json(entry->get_object());
     if (options.is_json) {
-        fmt::print("{}\n", json::serialize(shown));
+        print("{}\n", json::serialize(shown));
     } else {
-        fmt::print(stderr, "Granted {} micro-credits: {}\n", integer_of(shown, "amount"),
-                   runtime::text_member(shown, "id"));
+        say("Granted {} micro-credits: {}", integer_of(shown, "amount"),
+            runtime::text_member(shown, "id"));
     }
     return kDone;
 }

@@ -1,5 +1,6 @@
 #include "app/commands.hpp"
 #include "app/data_folder.hpp"
+#include "app/terminal.hpp"
 #include "base/clock.hpp"
 #include "runtime/json.hpp"
 
@@ -69,11 +70,10 @@ void print_key_line(const json::object& key) {
             scopes += (scopes.empty() ? "" : ",") + std::string(scope.get_string());
         }
     }
-    fmt::print("{}  …{}  {:20}  {}  {}\n", text_or(key, "id", ""), text_or(key, "last4", ""),
-               text_or(key, "name", ""), scopes,
-               text_or(key, "revoked_at", "").empty()
-                   ? "expires " + text_or(key, "expires_at", "never")
-                   : "revoked " + text_or(key, "revoked_at", ""));
+    print("{}  …{}  {:20}  {}  {}\n", text_or(key, "id", ""), text_or(key, "last4", ""),
+          text_or(key, "name", ""), scopes,
+          text_or(key, "revoked_at", "").empty() ? "expires " + text_or(key, "expires_at", "never")
+                                                 : "revoked " + text_or(key, "revoked_at", ""));
 }
 
 }  // namespace
@@ -99,18 +99,18 @@ Result<OperatorClient> connect(const GlobalOptions& options,
 }
 
 int fail(const Error& error) {
-    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
+    say_error(error);
     return kCommandFailed;
 }
 
 int call_command(const GlobalOptions& options, const config::Environment& /*environment*/,
                  const std::string& method, const std::string& body) {
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
-    const auto print = [](std::string_view bytes) {
-        fmt::print("{}", bytes);
+    const auto show = [](std::string_view bytes) {
+        write_stdout(bytes);
         std::fflush(stdout);
     };
-    const auto answer = client.send("POST", "/rpc/" + method, body, print);
+    const auto answer = client.send("POST", "/rpc/" + method, body, show);
     if (!answer) return fail(answer.error());
     if (answer->status >= 300) return fail(error_of(*answer));
     return kDone;
@@ -128,11 +128,11 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
     if (!key.expires.empty()) {
         const auto after = config::parse_duration(key.expires);
         if (!after) {
-            fmt::print(stderr, "quire: --expires: {}\n", after.error().message());
+            say("quire: --expires: {}", after.error().message());
             return kWrongUsage;
         }
         if (*after > kLifetimeMax) {
-            fmt::print(stderr, "quire: --expires: at most 36500d; leave it out for never\n");
+            say("quire: --expires: at most 36500d; leave it out for never");
             return kWrongUsage;
         }
         const Timestamp at = SystemClock().now() + *after;
@@ -151,10 +151,10 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
     json::object shown = one_form(client->is_socket() ? inner->get_object() : answer);
     shown["key"] = client->is_socket() ? text_or(answer, "secret", "") : text_or(answer, "key", "");
     if (options.is_json) {
-        fmt::print("{}\n", json::serialize(shown));
+        print("{}\n", json::serialize(shown));
     } else {
-        fmt::print(stderr, "Key {}; its text is shown this once:\n", text_or(shown, "id", ""));
-        fmt::print("{}\n", text_or(shown, "key", ""));
+        say("Key {}; its text is shown this once:", text_or(shown, "id", ""));
+        print("{}\n", text_or(shown, "key", ""));
     }
     return kDone;
 }
@@ -176,7 +176,7 @@ int list_keys_command(const GlobalOptions& options, const config::Environment& e
     if (options.is_json) {
         json::object document;
         document["data"] = std::move(all);
-        fmt::print("{}\n", json::serialize(document));
+        print("{}\n", json::serialize(document));
         return kDone;
     }
     for (const json::value& key : all) print_key_line(key.get_object());
@@ -196,9 +196,9 @@ int revoke_key_command(const GlobalOptions& options, const config::Environment& 
     if (!revoked) return fail(revoked.error());
     if (options.is_json) {
         body["revoked"] = true;
-        fmt::print("{}\n", json::serialize(body));
+        print("{}\n", json::serialize(body));
     } else {
-        fmt::print(stderr, "Revoked {}; it is refused everywhere within 5 s.\n", id);
+        say("Revoked {}; it is refused everywhere within 5 s.", id);
     }
     return kDone;
 }

@@ -5,6 +5,7 @@
 #include "app/discovery.hpp"
 #include "app/modules.hpp"
 #include "app/signals.hpp"
+#include "app/terminal.hpp"
 #include "quire/auth/v1/auth_port.hpp"
 #include "quire/credits/v1/credits_port.hpp"
 #include "runtime/http/problem.hpp"
@@ -163,7 +164,7 @@ Result<providers::ModelCatalog> Process::make_catalog(const config::Environment&
         QUIRE_TRY(catalog, catalog_for(*options_.use, catalog, environment, loops_));
     } else if (catalog.providers.empty()) {
         for (const std::string& hint : find_hints(environment)) {
-            fmt::print(stderr, "{}\n", hint);
+            say("{}", hint);
         }
     }
     const auto completed = providers::complete_catalog(catalog);
@@ -296,10 +297,6 @@ void Process::stop() {
     while (!modules_.empty()) modules_.pop_back();
 }
 
-void say(const Error& error) {
-    fmt::print(stderr, "quire: {} ({})\n", error.message(), error.name());
-}
-
 }  // namespace
 
 int run_up(const UpOptions& options, const config::Environment& environment) {
@@ -307,21 +304,20 @@ int run_up(const UpOptions& options, const config::Environment& environment) {
     configure_log(options.settings.log);
     auto folder = DataFolder::lock(options.data);
     if (!folder) {
-        say(folder.error());
+        say_error(folder.error());
         return kFailed;
     }
     Process process(options, *std::move(folder));
     const auto started = process.start(environment);
     if (!started) {
-        say(started.error());
+        say_error(started.error());
         return kFailed;
     }
     const std::string line = options.is_json ? process.ready_json() + "\n" : process.ready_text();
-    const bool is_out =
-        std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
-    if (is_out) {
+    write_stdout(line);
+    if (flush_stdout()) {
         const auto completed = process.complete_first_run();
-        if (!completed) say(completed.error());
+        if (!completed) say_error(completed.error());
     }
     signals.wait();
     QUIRE_LOG(info, "draining", {"limit_ms", options.settings.shutdown.drain.count()});

@@ -1,5 +1,6 @@
 #include "app/commands.hpp"
 #include "app/data_folder.hpp"
+#include "app/terminal.hpp"
 #include "base/clock.hpp"
 
 #include <fmt/format.h>
@@ -150,18 +151,17 @@ std::string words_of(const json::object& from, std::string_view name) {
 
 int print_version(const json::object& version, bool is_json) {
     if (is_json) {
-        fmt::print("{}\n", json::serialize(version));
+        print("{}\n", json::serialize(version));
         return kDone;
     }
-    fmt::print("{} version {}  labels: {}  variables: {}  {}\n",
-               runtime::text_member(version, "name"),
-               integer_of(runtime::find_member(version, "version")), words_of(version, "labels"),
-               words_of(version, "variables"), runtime::text_member(version, "created_at"));
+    print("{} version {}  labels: {}  variables: {}  {}\n", runtime::text_member(version, "name"),
+          integer_of(runtime::find_member(version, "version")), words_of(version, "labels"),
+          words_of(version, "variables"), runtime::text_member(version, "created_at"));
     const json::value* messages = runtime::find_member(version, "messages");
     if (messages == nullptr) return kDone;
     for (const json::value& message : messages->get_array()) {
-        fmt::print("\n{}:\n{}\n", runtime::text_member(message.get_object(), "role"),
-                   runtime::text_member(message.get_object(), "content"));
+        print("\n{}:\n{}\n", runtime::text_member(message.get_object(), "role"),
+              runtime::text_member(message.get_object(), "content"));
     }
     return kDone;
 }
@@ -188,13 +188,13 @@ int list_prompts_command(const GlobalOptions& options, const config::Environment
         json::object document;
         document["data"] = std::move(data);
         document["has_more"] = member_or(answer->get_object(), "has_more", false);
-        fmt::print("{}\n", json::serialize(document));
+        print("{}\n", json::serialize(document));
         return kDone;
     }
     for (const json::value& prompt : data) {
         const json::object& one = prompt.get_object();
-        fmt::print("{:32}  newest {:>4}  {}\n", runtime::text_member(one, "name"),
-                   integer_of(&one.at("latest_version")), json::serialize(one.at("labels")));
+        print("{:32}  newest {:>4}  {}\n", runtime::text_member(one, "name"),
+              integer_of(&one.at("latest_version")), json::serialize(one.at("labels")));
     }
     return kDone;
 }

@@ -1,5 +1,6 @@
 #include "app/process.hpp"
 #include "app/signals.hpp"
+#include "app/terminal.hpp"
 #include "providers/sim/sim_server.hpp"
 #include "runtime/http/problem.hpp"
 #include "runtime/json.hpp"
@@ -14,7 +15,7 @@ int run_sim(const SimOptions& options) {
     const StopSignals signals;
     const auto where = http::parse_host_port(options.listen);
     if (!where) {
-        fmt::print(stderr, "quire: {}\n", where.error().message());
+        say("quire: {}", where.error().message());
         return 2;
     }
     providers::SimServerOptions sim;
@@ -34,7 +35,7 @@ int run_sim(const SimOptions& options) {
         [](const Error& error) { return http::problem(error, ""); });
     const auto listening = server.listen({*where, ""});
     if (!listening) {
-        fmt::print(stderr, "quire: {}\n", listening.error().message());
+        say("quire: {}", listening.error().message());
         return 1;
     }
     const std::string url = fmt::format("http://{}:{}", where->host, server.port());
@@ -43,9 +44,9 @@ int run_sim(const SimOptions& options) {
     ready["url"] = url;
     ready["version"] = QUIRE_VERSION;
     if (options.is_json) {
-        fmt::print("{}\n", json::serialize(ready));
+        print("{}\n", json::serialize(ready));
     } else {
-        fmt::print("The simulator is ready on {}/v1\n", url);
+        print("The simulator is ready on {}/v1\n", url);
     }
     std::fflush(stdout);
     signals.wait();

@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 import random
 import re
-import resource
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat import PATH, PROVIDER_KEY, assert_problem, body, local_provider, model
-from quire_process import ROOT, Up, run_quire
+from quire_process import ROOT, Up, full_disk, run_quire
 from raw_http import Answer, Connection, connect
 from scripted_upstream import ScriptedUpstream
 from statement import balance, by_request, entries, verify
@@ -413,17 +411,6 @@ def test_verify_works_without_a_process(case: Case) -> None:
     assert ran.returncode == 0 and json.loads(ran.stdout)["ok"], ran
     nowhere = run_quire("credits", "verify", "--data", str(case.data / "no"), "--json")
     assert nowhere.returncode == 1 and "no data folder" in nowhere.stderr
-
-
-@contextmanager
-def full_disk(up: Up) -> Iterator[None]:
-    """No file of the process takes another byte."""
-    _, hard = resource.prlimit(up.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
 @FORMS

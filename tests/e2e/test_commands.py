@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from api_keys import is_well_formed
 from chat import PRICE, ask, assert_error
-from quire_process import Up, run_quire, up_command
+from quire_process import Up, binary, clean_environment, run_quire, up_command
 from waiting import wait_until
 
 PROVIDER = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "env:LOCAL_KEY"}
@@ -315,3 +316,19 @@ def test_keys_are_managed_over_http_with_url_and_key(up: Up) -> None:
     assert run_quire("keys", "revoke", made["id"], "--url", up.url, env=env).returncode == 0
     wrong = run_quire("keys", "list", "--url", up.url, "--json", env={"QUIRE_API_KEY": "no"})
     assert wrong.returncode == 1 and wrong.stdout == ""
+
+
+def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
+    def run(command: str, **streams: Any) -> tuple[int, str, str]:
+        done = subprocess.run([str(binary()), *command.split()], text=True, timeout=20,
+                              env=clean_environment(tmp_path), **({"stdout": subprocess.PIPE,
+                              "stderr": subprocess.PIPE} | streams))
+        return done.returncode, done.stdout, done.stderr
+
+    with Path("/dev/full").open("w") as full:
+        for command in ("version", "config reference"):
+            code, _, said = run(command, stdout=full)
+            assert code == 1 and said == "quire: cannot write to stdout: No space left on device\n"
+        assert run("version", stderr=full)[0] == 0
+        assert run("nonsense", stderr=full)[0] == 2
+        assert run("version", stdout=full, stderr=full)[0] == 1

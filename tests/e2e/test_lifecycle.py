@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from api_keys import is_well_formed
 from chat import PATH, PROVIDER_KEY, ask, assert_error, body, local_provider, model, open_chat
-from quire_process import Up, binary, clean_environment, run_quire, up_command
+from quire_process import Up, binary, clean_environment, full_disk, run_quire, up_command
 from raw_http import Closed, call, connect
 from scripted_upstream import ScriptedUpstream, now_ms
 from waiting import wait_until
@@ -125,6 +125,17 @@ def test_a_kill_right_after_the_ready_line_loses_neither_folder_nor_key(tmp_path
         with Up(data=data) as second:
             answer = ask(second, key, model="sim")
             assert answer.status == 200, f"try {number}: {answer.text}"
+
+
+def test_a_disk_that_is_full_from_the_ready_line_on_ends_nothing(tmp_path: Path) -> None:
+    for number in range(12):
+        data = tmp_path / str(number)
+        with Up(data=data) as first:  # its stderr is a file, too
+            with full_disk(first):
+                assert ask(first, model="sim").status in (200, 503), f"try {number}"
+            assert ask(first, model="sim").status == 200
+        with Up(data=data) as second:
+            assert ask(second, first.api_key, model="sim").status == 200
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--admin"])

@@ -10,12 +10,14 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,8 @@ class Process:
         if kind is None:
             self.stop()
         else:
+            print(f"quire's exit: {self.process.poll()}; the end of what it wrote:\n"
+                  f"{self.stderr[-3000:]}")
             self.kill()
 
     def _read_stdout(self) -> None:
@@ -241,6 +245,17 @@ class Up(Process):
     def cli(self, *arguments: str, limit: float = 20.0) -> subprocess.CompletedProcess[str]:
         """Another command of quire on this process's data folder."""
         return run_quire(*arguments, "--data", str(self.data), home=self._own, limit=limit)
+
+
+@contextlib.contextmanager
+def full_disk(up: Up) -> Iterator[None]:
+    """No file of the process takes another byte."""
+    _, hard = resource.prlimit(up.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(up.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
 class Sim(Process):

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+/// stdout takes a command's data, stderr what is said about it. Neither may end the process when it
+/// takes no more (a file on a full disk), as the exception of fmt::print would.
+namespace quire::app {
+
+void write_stdout(std::string_view text);
+void write_stderr(std::string_view text);
+
+/// Data, as fmt::format makes it.
+template <class... Args>
+void print(fmt::format_string<Args...> format, Args&&... args) {
+    write_stdout(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// A line on stderr.
+template <class... Args>
+void say(fmt::format_string<Args...> format, Args&&... args) {
+    write_stderr(fmt::format(format, std::forward<Args>(args)...) + '\n');
+}
+
+void say_error(const Error& error);
+
+/// Whether stdout has taken all that was printed; what failed is said, once.
+bool flush_stdout();
+
+}  // namespace quire::app
