@@ -2,6 +2,7 @@
 
 #include "runtime/thread_name.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
 namespace quire::runtime {
@@ -13,14 +14,25 @@ thread_local std::optional<std::size_t> current_loop;
 
 EventLoops::EventLoops(std::size_t count) {
     QUIRE_ASSERT(count > 0, "at least one event loop");
-    for (std::size_t i = 0; i < count; ++i) {
-        Loop& loop = *loops_.emplace_back(std::make_unique<Loop>());
-        loop.thread = std::thread([&loop, i] {
-            current_loop = i;
-            name_this_thread(fmt::format("loop {}", i));
-            loop.context.run();
-        });
+    try {
+        for (std::size_t i = 0; i < count; ++i) start_loop(i);
+    } catch (...) {  // no thread is to be had
+        stop();
+        throw;
     }
+}
+
+void EventLoops::start_loop(std::size_t number) {
+    Loop& loop = *loops_.emplace_back(std::make_unique<Loop>());
+    // A loop's first look-up starts a thread. Where that fails it must not be amid a request.
+    const auto first = std::make_shared<asio::ip::tcp::resolver>(loop.context);
+    first->async_resolve("127.0.0.1", "0", asio::ip::resolver_base::numeric_host,
+                         [first](const boost::system::error_code&, const auto&) {});
+    loop.thread = std::thread([&loop, number] {
+        current_loop = number;
+        name_this_thread(fmt::format("loop {}", number));
+        loop.context.run();
+    });
 }
 
 EventLoops::~EventLoops() { stop(); }

@@ -41,6 +41,8 @@ private:
         std::thread thread;
     };
 
+    void start_loop(std::size_t number);
+
     std::vector<std::unique_ptr<Loop>> loops_;
     std::atomic<std::size_t> next_{0};
 };

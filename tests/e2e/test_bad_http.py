@@ -195,11 +195,32 @@ def test_smuggling_is_refused_and_the_connection_closed(gateway: Up, lines: list
 
 
 @pytest.mark.parametrize("chunk", ["zz\r\nhello\r\n", "-1\r\n", "5\r\nhelloXX5\r\n",
-                                   "ffffffffffffffff1\r\n", "5;" + "e" * 70_000 + "\r\n"],
+                                   "ffffffffffffffff1\r\n", "5;" + "e" * 70_000 + "\r\n",
+                                   "5;" + "e" * 100_000, "1;a=\"\nb\"\r\nx\r\n0\r\n\r\n"],
                          ids=lambda chunk: repr(chunk)[:30])
 def test_a_broken_chunk_is_refused_and_the_connection_closed(gateway: Up, chunk: str) -> None:
     data = head(gateway, "Transfer-Encoding: chunked") + chunk + HIDDEN
     assert_refused_and_closed(gateway, data, 413)
+
+
+@pytest.mark.parametrize("chunks", [
+    "0\r\n\r\n", "00\r\n\r\n", "0;a=b\r\n\r\n", "0\r\na: b\r\n\r\n", "1\r\n{\r\n0\r\n\r\n",
+], ids=repr)
+def test_chunks_may_come_byte_by_byte(gateway: Up, chunks: str) -> None:
+    with connect(gateway.url) as connection:
+        connection.send(head(gateway, "Transfer-Encoding: chunked"))
+        for byte in chunks:
+            time.sleep(0.01)
+            connection.send(byte)
+        answer = connection.read_answer()
+    assert answer.status == 400 and "invalid_json" in answer.text, answer
+
+
+def test_an_upstreams_chunks_may_come_byte_by_byte(gateway: Up,
+                                                   upstream: ScriptedUpstream) -> None:
+    upstream.play("tiny", {"do": "sse", "text": "", "split": 1, "split_ms": 2})
+    assert gateway.call("POST", PATH, gateway.api_key, body(stream=True)).status in (200, 502)
+    assert gateway.admin("/healthz").status == 200
 
 
 @pytest.mark.parametrize("data", ["hello\r\n\r\n", "GET\r\n\r\n", "GET /v1/models\r\n\r\n",

@@ -152,6 +152,9 @@ def test_the_scope_is_checked_after_the_fields_and_before_the_model(gateway: Up)
     ({"name": "x", "scopes": ["inference"], "expires_at": 5}, "invalid_value"),
     ({"name": "x", "scopes": ["inference"], "expires_at": "2001-01-01T00:00:00Z"},
      "invalid_value"),
+    ({"name": "x", "scopes": ["inference"], "expires_at": "1970-01-01T00:00:00Z"},
+     "invalid_value"),
+    ({"name": "x", "scopes": []}, "invalid_value"),
 ], ids=str)
 def test_a_wrong_key_request_is_a_problem(gateway: Up, data: Any, code: str) -> None:
     problem = assert_problem(gateway.call("POST", KEYS, gateway.api_key, data), 400, code)

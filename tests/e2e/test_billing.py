@@ -427,6 +427,8 @@ def test_a_full_disk_refuses_and_forgets_nothing(case: Case, stream: bool) -> No
             broken = running.read_answer()
             assert told(broken) == ("200, then `settle_failed`" if stream
                                     else "503 `storage_unavailable`")
+            if not stream:
+                assert broken.headers["x-should-retry"] == "false"  # it is paid for
             assert told(case.ask(up)) == "503 `storage_unavailable`"
             assert up.admin("/healthz").status == 200
         wait_until(lambda: balance(up)["held"] == 0, "the late settlement", 10.0)

@@ -77,7 +77,7 @@ def test_it_knows_when_its_peer_left(alone: ScriptedUpstream, reset: bool) -> No
     left = now_ms()
     connection.leave(reset)
     wait_until(lambda: seen.closed_ms, "the end")
-    assert seen.closed_ms is not None and seen.closed_ms - left < 50
+    assert seen.closed_ms is not None and seen.closed_ms - left < 250
     assert seen.closed_early and seen.reset == reset
 
 

@@ -358,6 +358,8 @@ class Connection:
             for at in range(0, len(data), size):
                 part = data[at:at + size]
                 await self._loop.sock_sendall(self._sock, part)
+                if "split_ms" in behaviour:
+                    await asyncio.sleep(behaviour["split_ms"] / 1000.0)
                 request.first_byte_ms = request.first_byte_ms or now_ms()
                 request.bytes_sent += len(part)
             if bytes_left is not None:

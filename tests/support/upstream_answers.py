@@ -18,7 +18,7 @@ Keys of a behaviour; all but `do` have a default:
   insert, insert_at   raw text sent as it is before that chunk (the role chunk is number 0)
   bad_chunk_at        that event gets a chunk size which is no number
   framing             chunked, length or close
-  split               bytes per write; 1 sends every byte alone
+  split, split_ms     bytes per write (1 sends every byte alone), and time between two of them
   header_bytes        size of an extra response header
   status, headers, body            for status: the plain answer; {authorization} and {host} in the
                                    body are replaced by what the request carried

@@ -196,11 +196,11 @@ TEST(Cleaned, RemovesSecretsWhereverTheyStand) {
 TEST(Cleaned, TakesALongTextOfNothingButSecretsQuickly) {
     std::string text;
     while (text.size() < 1'000'000) text += "sk-K3Y ";
-    const SteadyTime began = SystemClock().steady();
+    const std::clock_t began = std::clock();  // of the processor, whatever else runs
 
     const std::string clean = cleaned(text, {"K3Y", "sk"});
 
-    EXPECT_LT(SystemClock().steady() - began, 200ms);
+    EXPECT_LT(std::clock() - began, 2 * CLOCKS_PER_SEC) << "its time grows with the square";
     EXPECT_TRUE(clean.starts_with("[redacted]")) << clean;
 }
 

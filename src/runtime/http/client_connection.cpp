@@ -1,5 +1,7 @@
 #include "runtime/http/client_connection.hpp"
 
+#include "runtime/wakeup.hpp"
+
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
@@ -39,6 +41,18 @@ asio::ssl::context& TlsContext::get() {
     return *context_;
 }
 
+/// A look-up cannot be stopped: Asio makes them one after the other in a thread, and a name server
+/// may not answer for long. So nobody waits for its end but for the first of end, limit and
+/// leaving.
+struct ClientConnection::LookUp {
+    explicit LookUp(asio::io_context& loop) : resolver(loop), is_over(loop.get_executor()) {}
+
+    tcp::resolver resolver;
+    runtime::Wakeup is_over;
+    error_code ec = asio::error::operation_aborted;
+    std::vector<tcp::endpoint> found;
+};
+
 ClientConnection::ClientConnection(asio::io_context& loop, TlsContext& tls)
     : loop_(loop),
       tls_context_(tls),
@@ -48,6 +62,7 @@ ClientConnection::ClientConnection(asio::io_context& loop, TlsContext& tls)
                     has_timed_out_ = true;
                     error_code ec;
                     socket_.close(ec);
+                    if (const auto look_up = look_up_.lock()) look_up->is_over.notify();
                 }),
       open_(open_connections()) {}
 
@@ -58,6 +73,11 @@ awaitable<Result<void>> ClientConnection::connect(const Target& target,
     deadline_.expire_after(timeout);
     peer_ = target.unix_path.empty() ? target.url.authority() : target.unix_path;
     if (!target.unix_path.empty()) {
+        if (target.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
+            co_return Error(ErrorCode::kInvalidValue,
+                            fmt::format("the path of the socket {} is too long: at most {} bytes",
+                                        target.unix_path, sizeof(sockaddr_un::sun_path) - 1));
+        }
         const asio::local::stream_protocol::endpoint endpoint(target.unix_path);
         const auto [ec] = co_await socket_.async_connect(endpoint, as_value);
         if (ec) co_return failed("connect", ec);
@@ -82,11 +102,7 @@ awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
     if (!ec) {
         endpoints.emplace_back(address, url.port);
     } else {
-        tcp::resolver resolver(loop_);
-        const std::string port = std::to_string(url.port);
-        auto [resolve_error, found] = co_await resolver.async_resolve(url.host, port, as_value);
-        if (resolve_error || has_timed_out_) co_return failed("resolve", resolve_error);
-        for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+        QUIRE_CO_TRY(endpoints, look_up(url));
     }
     for (const tcp::endpoint& endpoint : endpoints) {
         if (socket_.is_open()) socket_.close(ec);
@@ -96,6 +112,23 @@ awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
     if (ec) co_return failed("connect", ec);
     socket_.set_option(tcp::no_delay(true), ec);
     co_return Result<void>();
+}
+
+awaitable<Result<std::vector<tcp::endpoint>>> ClientConnection::look_up(const Url& url) {
+    const auto look_up = std::make_shared<LookUp>(loop_);
+    look_up_ = look_up;
+    look_up->resolver.async_resolve(url.host, std::to_string(url.port),
+                                    [look_up](error_code ec, const auto& found) {
+                                        look_up->ec = ec;
+                                        for (const auto& entry : found)
+                                            look_up->found.push_back(entry.endpoint());
+                                        look_up->is_over.notify();
+                                    });
+    const auto woken = co_await look_up->is_over.wait();
+    look_up->resolver.cancel();
+    if (!woken) co_return woken.error();
+    if (look_up->ec || has_timed_out_) co_return failed("resolve", look_up->ec);
+    co_return std::move(look_up->found);
 }
 
 awaitable<Result<void>> ClientConnection::handshake(const std::string& host) {
@@ -209,8 +242,8 @@ awaitable<Result<bool>> ClientConnection::read_once() {
     }
     in_end_ += bytes;
     while (in_begin_ != in_end_ && !parser_->is_done()) {
-        const auto unread = asio::buffer(in_.data() + in_begin_, in_end_ - in_begin_);
-        const std::size_t used = parser_->put(unread, ec);
+        const std::string_view unread(in_.data() + in_begin_, in_end_ - in_begin_);
+        const std::size_t used = parser_->feed(unread, ec);
         in_begin_ += used;
         if (ec == beast_http::error::need_more) break;
         if (ec) {
@@ -245,6 +278,9 @@ Error ClientConnection::failed(std::string_view doing, const error_code& ec) con
         return {ErrorCode::kUpstreamTimeout, fmt::format("{} did not {} in time", peer_, doing)};
     }
     if (ec == asio::error::operation_aborted) return cancelled_error();
+    if (ec == asio::error::no_descriptors) {
+        return {ErrorCode::kOverloaded, "this process has no file descriptor left; retry later"};
+    }
     return {ErrorCode::kUpstreamError,
             fmt::format("{}: cannot {}: {}", peer_, doing, ec.message())};
 }

@@ -50,7 +50,10 @@ public:
 private:
     using TlsStream = asio::ssl::stream<asio::generic::stream_protocol::socket&>;
 
+    struct LookUp;
+
     awaitable<Result<void>> connect_tcp(const Url& url);
+    awaitable<Result<std::vector<asio::ip::tcp::endpoint>>> look_up(const Url& url);
     awaitable<Result<void>> handshake(const std::string& host);
     awaitable<Result<void>> write(const std::string& text);
     /// Reads once and feeds the parser; false at the end of the connection.
@@ -62,6 +65,7 @@ private:
     asio::generic::stream_protocol::socket socket_;
     std::unique_ptr<TlsStream> tls_;
     runtime::Deadline deadline_;
+    std::weak_ptr<LookUp> look_up_;  ///< while one runs
     bool has_timed_out_ = false;
     bool is_stale_ = false;
     bool is_broken_ = false;

@@ -108,7 +108,9 @@ awaitable<bool> Connection::read_head() {
             if (parser_->is_header_done()) break;
         }
         const bool has_more = co_await fill();
-        if (!has_more) co_return false;
+        if (has_more) continue;
+        if (!read_error_) co_await refuse(headers_too_large());
+        co_return false;
     }
     io_deadline_.clear();
     split_target();
@@ -153,6 +155,7 @@ awaitable<bool> Connection::fill() {
     const std::size_t before = in_end_ - in_begin_;
     while (!read_error_ && in_end_ - in_begin_ <= before) {
         start_read();
+        if (!is_reading_ && !read_error_) co_return false;  // more than may wait, and no end of it
         const auto woken = co_await readable_.wait();
         if (!woken) co_return false;
     }
@@ -194,7 +197,7 @@ Result<void> Connection::parse_some() {
     const bool had_head = parser_->is_header_done();
     while (in_begin_ != in_end_ && !parser_->is_done()) {
         const std::string_view raw(in_.data() + in_begin_, in_end_ - in_begin_);
-        const std::size_t used = parser_->put(asio::buffer(raw.data(), raw.size()), ec);
+        const std::size_t used = parser_->feed(raw, ec);
         in_begin_ += used;
         if (!had_head) {
             const auto plain = check_raw_head(raw.substr(0, used));
@@ -257,7 +260,6 @@ void Connection::split_target() {
     head_.path = target.substr(0, question);
     head_.method = parser_->method;
     head_.headers = &parser_->headers;
-    head_.has_body = parser_->chunked() || parser_->content_length.value_or(0) > 0;
 }
 
 awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max) {
@@ -279,7 +281,11 @@ awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max)
         if (parser_->body.size() > bytes_max) co_return too_large();
         if (parser_->is_done()) break;
         const bool has_more = co_await fill();
-        if (!has_more) co_return cancelled_error();
+        if (has_more) continue;
+        if (read_error_) co_return cancelled_error();
+        co_return Error(
+            ErrorCode::kInvalidValue,
+            fmt::format("a line of the body's framing is over {} bytes", kAheadBytesMax));
     }
     io_deadline_.clear();
     start_read();
@@ -477,6 +483,9 @@ void Connection::close_if_idle() {
 void Connection::close() {
     error_code ec;
     socket_.close(ec);
+    if (is_reading_) return;  // it ends with an error of its own
+    if (!read_error_) read_error_ = asio::error::operation_aborted;
+    readable_.notify();
 }
 
 }  // namespace quire::http

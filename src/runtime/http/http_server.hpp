@@ -18,7 +18,6 @@ namespace quire::http {
 
 struct ServerLimits {
     std::size_t header_bytes_max = 64 * 1024;
-    std::size_t body_bytes_max = 10 * 1024 * 1024;
     std::size_t connections_max = 20'000;
     std::chrono::milliseconds header_timeout{10'000};  ///< from first byte to end of headers
     std::chrono::milliseconds idle_timeout{75'000};    ///< between requests
@@ -32,7 +31,6 @@ struct RequestHead {
     std::string_view path;   ///< as sent, without the query
     std::string_view query;  ///< without '?'
     const Headers* headers = nullptr;
-    bool has_body = false;
 
     std::string_view header(std::string_view name) const { return headers->find(name); }
 };

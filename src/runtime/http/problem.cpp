@@ -33,7 +33,8 @@ void add_error_headers(Response& response, const Error& error, std::string_view 
     if (!request_id.empty()) response.headers.emplace_back("x-request-id", request_id);
     const ErrorRow& row = error.row();
     if (row.http_status == 401) response.headers.emplace_back("www-authenticate", "Bearer");
-    if (!row.can_retry) response.headers.emplace_back("x-should-retry", "false");
+    if (!row.can_retry || error.detail(kNoRetry) == "true")
+        response.headers.emplace_back("x-should-retry", "false");
     const bool needs_hint = row.http_status == 429 || row.http_status == 503 ||
                             row.http_status == 504 || row.http_status == 409;
     if (error.retry_after() || needs_hint) {
@@ -60,7 +61,7 @@ Response problem(const Error& error, std::string_view request_id, std::string_vi
             at["pointer"] = utf8(value.starts_with('/') ? value : "/" + value);
             at["detail"] = utf8(error.message());
             errors.push_back(std::move(at));
-        } else if (key != "http_status") {
+        } else if (key != "http_status" && key != kNoRetry && !body.contains(key)) {
             body[key] = utf8(value);
         }
     }

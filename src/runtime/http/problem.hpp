@@ -8,6 +8,9 @@
 
 namespace quire::http {
 
+/// A detail for our own eyes: "true" where a repeat would cost again, though the code allows one.
+inline constexpr const char* kNoRetry = "no_retry";
+
 /// The HTTP status of an error: its row's, unless a detail `http_status` narrows it (a provider's
 /// 422 stays one); 500 for codes that never are a status of their own.
 int status_of(const Error& error);

@@ -76,6 +76,20 @@ TEST(Problem, TellsClientsWhatToDoNext) {
     }
 }
 
+TEST(Problem, ADetailNeitherReplacesAMemberNorForbidsARepeatAloud) {
+    const Error error = Error(ErrorCode::kStorageUnavailable, "x")
+                            .with_detail("request_id", "req_0")
+                            .with_detail("status", "200")
+                            .with_detail(kNoRetry, "true");
+
+    const Response response = problem(error, "req_1");
+
+    EXPECT_NE(response.body.find(R"("request_id":"req_1")"), std::string::npos) << response.body;
+    EXPECT_NE(response.body.find(R"("status":503)"), std::string::npos) << response.body;
+    EXPECT_EQ(response.body.find(kNoRetry), std::string::npos) << response.body;
+    EXPECT_EQ(header_of(response, "x-should-retry"), "false");
+}
+
 TEST(Problem, RoundsRetryAfterUpToWholeSeconds) {
     using std::chrono::milliseconds;
     struct Row {

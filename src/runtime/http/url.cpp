@@ -22,6 +22,10 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 }
 
 /// Splits `host`, `host:port` or `[v6]:port`; the port part is nullopt when absent.
+std::string bracketed(const std::string& host) {
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
 bool split_authority(std::string_view text, std::string& host,
                      std::optional<std::string_view>& port) {
     port.reset();
@@ -51,9 +55,13 @@ int hex_digit(char c) {
 }  // namespace
 
 std::string Url::authority() const {
-    const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    const std::string shown = bracketed(host);
     if (port == (is_tls ? 443 : 80)) return shown;
     return fmt::format("{}:{}", shown, port);
+}
+
+std::string url_of(const std::string& host, std::uint16_t port) {
+    return fmt::format("http://{}:{}", bracketed(host), port);
 }
 
 std::string Url::text() const {
@@ -127,19 +135,25 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     return out;
 }
 
-std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+Result<std::optional<std::string>> query_value(std::string_view query, std::string_view name) {
     while (!query.empty()) {
         const auto end = query.find('&');
         const std::string_view pair = query.substr(0, end);
         const auto equals = pair.find('=');
         if (pair.substr(0, equals) == name) {
-            if (equals == std::string_view::npos) return "";
-            return percent_decode(pair.substr(equals + 1), true);
+            if (equals == std::string_view::npos) return std::optional<std::string>("");
+            auto value = percent_decode(pair.substr(equals + 1), true);
+            if (value) return value;
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("{} holds a % that begins no escape, or a NUL; write a "
+                                     "percent sign as %25",
+                                     name))
+                .with_param(std::string(name));
         }
         if (end == std::string_view::npos) break;
         query.remove_prefix(end + 1);
     }
-    return std::nullopt;
+    return std::optional<std::string>();
 }
 
 }  // namespace quire::http

@@ -32,10 +32,13 @@ struct HostPort {
     std::uint16_t port = 0;
 };
 Result<HostPort> parse_host_port(std::string_view text);
+/// `http://HOST:PORT` of a listener, with IPv6 in brackets.
+std::string url_of(const std::string& host, std::uint16_t port);
 
 /// Decodes %XX (and `+` when `plus_is_space`); nullopt for a broken escape or a NUL.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
-/// The value of `name` in a query string; nullopt when it is absent.
-std::optional<std::string> query_value(std::string_view query, std::string_view name);
+/// The value of `name` in a query string; nullopt when it is absent. kInvalidValue for a broken
+/// escape or a NUL in it.
+Result<std::optional<std::string>> query_value(std::string_view query, std::string_view name);
 
 }  // namespace quire::http

@@ -146,9 +146,16 @@ TEST(QueryValue, FindsTheFirstOfItsName) {
              Row{"&&a=1", "1"},
              Row{"a=x+y%26z", "x y&z"},
              Row{"A=1", std::nullopt},
-             Row{"a=%", std::nullopt},
          }) {
-        EXPECT_EQ(query_value(row.query, "a"), row.value) << row.query;
+        const auto value = query_value(row.query, "a");
+        ASSERT_TRUE(value) << row.query;
+        EXPECT_EQ(*value, row.value) << row.query;
+    }
+    for (const std::string_view query : {"a=%", "a=50%off", "b=1&a=%zz", "a=%00"}) {
+        const auto value = query_value(query, "a");
+        ASSERT_FALSE(value) << query;
+        EXPECT_EQ(value.error().code(), ErrorCode::kInvalidValue);
+        EXPECT_EQ(value.error().detail("param"), "a");
     }
 }
 

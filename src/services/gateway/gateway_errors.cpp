@@ -31,7 +31,8 @@ std::string openai_error(const Error& error, std::string_view trace_id) {
     append_member(out, "code", error.name());
     out += R"(,"metadata":{)";
     for (const auto& [key, value] : error.details()) {
-        if (key != "param" && key != "http_status") append_member(out, key, value);
+        const bool is_told = key != "param" && key != "http_status" && key != http::kNoRetry;
+        if (is_told) append_member(out, key, value);
     }
     if (!trace_id.empty()) append_member(out, "trace_id", trace_id);
     out += "}}}";

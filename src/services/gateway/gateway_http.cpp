@@ -53,8 +53,9 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
         return {ErrorCode::kUpstreamError, error.message()};
     }
     if (error.code() == ErrorCode::kSettleFailed && !is_answered) {
+        // The answer is paid for, now or later: a library that repeats by itself would pay twice.
         return Error(ErrorCode::kStorageUnavailable, error.message())
-            .with_retry_after(std::chrono::seconds(1));
+            .with_detail(http::kNoRetry, "true");
     }
     if (error.code() != ErrorCode::kCancelled) return error;
     if (reason == http::CancelReason::kDeadline) {
@@ -202,7 +203,7 @@ awaitable<Result<void>> GatewayHttp::authenticate(GatewayCall& call) {
 awaitable<Result<void>> GatewayHttp::call_handler(GatewayCall& call, const Route& route) {
     std::array<unsigned char, 8192> arena;
     json::monotonic_resource resource(arena.data(), arena.size());
-    json::value body;
+    json::value body(&resource);
     if (route.takes_body) {
         const auto typed = check_media_type(call.exchange.head());
         if (!typed) co_return typed.error();

@@ -32,6 +32,9 @@ Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body) {
     request.set_name(std::string(runtime::text_member(body, "name")));
     if (const json::value* scopes = runtime::find_member(body, "scopes")) {
         if (!scopes->is_array()) return bad("scopes", "a list of strings");
+        if (scopes->get_array().empty()) {
+            return bad("scopes", "a list of at least one; leave it out for 'inference'");
+        }
         for (const json::value& scope : scopes->get_array()) {
             if (!scope.is_string()) return bad("scopes", "a list of strings");
             request.add_scopes(std::string(scope.get_string()));
@@ -41,6 +44,10 @@ Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body) {
         const auto at = parse_rfc3339(runtime::text_member(body, "expires_at"));
         if (!expires->is_string() || !at) {
             return bad("expires_at", "a time such as 2027-01-31T00:00:00Z");
+        }
+        if (at->micros <= 0) {  // to the service, 0 is never
+            return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
+                .with_param("expires_at");
         }
         request.set_expires_at_us(at->micros);
     }

@@ -12,8 +12,9 @@ constexpr std::int64_t kPageMax = 1000;
 
 Result<common::v1::PageRequest> read_page(const http::RequestHead& head) {
     common::v1::PageRequest page;
-    page.set_after(http::query_value(head.query, "after").value_or(""));
-    const auto limit = http::query_value(head.query, "limit");
+    QUIRE_TRY(auto after, http::query_value(head.query, "after"));
+    page.set_after(after.value_or(""));
+    QUIRE_TRY(const auto limit, http::query_value(head.query, "limit"));
     if (!limit) return page;
     const auto number = config::parse_integer(*limit);
     if (!number || *number < 1 || *number > kPageMax) {

@@ -110,8 +110,9 @@ Result<prompts::v1::GetPromptRequest> read_choice(const GatewayCall& call) {
     const std::string_view query = call.exchange.head().query;
     prompts::v1::GetPromptRequest request;
     request.set_name(call.path_parameter(0));
-    request.set_label(http::query_value(query, "label").value_or(""));
-    const auto version = http::query_value(query, "version");
+    QUIRE_TRY(auto label, http::query_value(query, "label"));
+    request.set_label(label.value_or(""));
+    QUIRE_TRY(const auto version, http::query_value(query, "version"));
     if (!version) return request;
     const auto number = config::parse_integer(*version);
     if (!number || *number < 1) return wrong_field("version", "a whole number of at least 1");

@@ -116,20 +116,26 @@ json::object whole_json(const analytics::v1::Request& request) {
     return out;
 }
 
+Result<analytics::v1::ListRequestsRequest> read_listing(const http::RequestHead& head) {
+    analytics::v1::ListRequestsRequest request;
+    QUIRE_TRY(*request.mutable_page(), read_page(head));
+    QUIRE_TRY(auto model, http::query_value(head.query, "model"));
+    QUIRE_TRY(auto status, http::query_value(head.query, "status"));
+    QUIRE_TRY(auto key, http::query_value(head.query, "key"));
+    request.set_model(model.value_or(""));
+    request.set_status(status.value_or(""));
+    request.set_key_id(key.value_or(""));
+    return request;
+}
+
 }  // namespace
 
 awaitable<Result<void>> GatewayApi::list_requests(GatewayCall& call) {
-    const http::RequestHead& head = call.exchange.head();
-    analytics::v1::ListRequestsRequest request;
-    auto page = read_page(head);
-    if (!page) co_return page.error();
-    *request.mutable_page() = *std::move(page);
-    request.set_model(http::query_value(head.query, "model").value_or(""));
-    request.set_status(http::query_value(head.query, "status").value_or(""));
-    request.set_key_id(http::query_value(head.query, "key").value_or(""));
+    auto request = read_listing(call.exchange.head());
+    if (!request) co_return request.error();
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
-    QUIRE_CO_TRY(const auto listed, ports_.analytics->list_requests(call.ctx, request));
+    QUIRE_CO_TRY(const auto listed, ports_.analytics->list_requests(call.ctx, *request));
     json::array data;
     for (const auto& one : listed.requests()) data.push_back(short_json(one));
     json::object body;

@@ -155,7 +155,7 @@ awaitable<Result<void>> Generation::answer_again(const std::string& request_id) 
                         fmt::format("the first request with this Idempotency-Key, {}, ended "
                                     "without a whole answer; take a new key",
                                     request_id))
-            .with_detail("request_id", request_id);
+            .with_detail("first_request", request_id);
     }
     co_return co_await replay(*answer, request_id, sink_);
 }

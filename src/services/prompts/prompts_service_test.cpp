@@ -300,7 +300,7 @@ TEST_F(PromptsServiceTest, ARepeatOfWhatBrokeOffIsToldSo) {
 
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code(), ErrorCode::kAlreadyCompleted);
-    EXPECT_EQ(ended.error().detail("request_id"), "req_other");
+    EXPECT_EQ(ended.error().detail("first_request"), "req_other");
 }
 
 TEST_F(PromptsServiceTest, GuessesTheUsageThatNeverCame) {
