@@ -265,7 +265,13 @@ private:
 }  // namespace
 
 int run_cli(int argc, char** argv) {
-    return CommandLine(config::process_environment()).run(argc, argv);
+    keep_standard_files();
+    try {
+        return CommandLine(config::process_environment()).run(argc, argv);
+    } catch (const std::exception& e) {
+        say("quire: {}", e.what());
+        return kCommandFailed;
+    }
 }
 
 }  // namespace quire::app

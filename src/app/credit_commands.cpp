@@ -73,9 +73,9 @@ json::object report_json(const json::object& from) {
     json::object checked;
     if (const json::value* rows = runtime::find_member(from, "checked");
         rows && rows->is_object()) {
-        for (const auto& row : rows->get_object()) {
+        for (const auto& row : rows->as_object()) {
             const std::string_view name(row.key().data(), row.key().size());
-            checked[name] = integer_of(rows->get_object(), name);
+            checked[name] = integer_of(rows->as_object(), name);
         }
     }
     out["checked"] = std::move(checked);
@@ -95,8 +95,8 @@ int balance_command(const GlobalOptions& options, const config::Environment& env
                             : call_json(*client, "GET", "/api/v1/credits/balance", "");
     if (!answer) return fail(answer.error());
     json::object balance;
-    balance["available"] = integer_of(answer->get_object(), "available");
-    balance["held"] = integer_of(answer->get_object(), "held");
+    balance["available"] = integer_of(answer->as_object(), "available");
+    balance["held"] = integer_of(answer->as_object(), "held");
     balance["unit"] = "micro_credits";
     if (options.is_json) {
         print("{}\n", json::serialize(balance));
@@ -116,20 +116,20 @@ int entries_command(const GlobalOptions& options, const config::Environment& env
                             : call_json(*client, "GET", "/api/v1/credits/entries?limit=1000", "");
     if (!answer) return fail(answer.error());
     const json::value* listed =
-        runtime::find_member(answer->get_object(), client->is_socket() ? "entries" : "data");
+        runtime::find_member(answer->as_object(), client->is_socket() ? "entries" : "data");
     json::array data;
     if (listed != nullptr && listed->is_array()) {
         for (const json::value& entry : listed->get_array()) {
-            data.push_back(entry_json(entry.get_object()));
+            data.push_back(entry_json(entry.as_object()));
         }
     }
     if (!options.is_json) {
-        for (const json::value& entry : data) print_entry(entry.get_object());
+        for (const json::value& entry : data) print_entry(entry.as_object());
         return kDone;
     }
     json::object document;
     document["data"] = std::move(data);
-    const json::value* more = runtime::find_member(answer->get_object(), "has_more");
+    const json::value* more = runtime::find_member(answer->as_object(), "has_more");
     document["has_more"] = more != nullptr && more->is_bool() && more->get_bool();
     print("{}\n", json::serialize(document));
     return kDone;
@@ -153,8 +153,7 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
     const auto answer =
         call_json(client, "POST", fmt::format("{}Grant", kRpc), json::serialize(body));
     if (!answer) return fail(answer.error());
-    const json::value* entry = runtime::find_member(answer->get_object(), "entry");
-    const json::object shown = entry_json(entry->get_object());
+    const json::object shown = entry_json(answer->as_object().at("entry").as_object());
     if (options.is_json) {
         print("{}\n", json::serialize(shown));
     } else {
@@ -165,9 +164,14 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
 }
 
 int verify_command(const GlobalOptions& options) {
-    if (!std::filesystem::exists(options.data)) {
+    std::error_code ec;
+    if (!std::filesystem::exists(options.data, ec)) {
         return fail({ErrorCode::kNotFound,
                      fmt::format("there is no data folder {}", options.data.string())});
+    }
+    if (!std::filesystem::exists(options.data / "credits.db", ec)) {
+        return fail(
+            {ErrorCode::kNotFound, fmt::format("there is no ledger in {}", options.data.string())});
     }
     const auto folder = DataFolder::lock(options.data);
     if (folder) {
@@ -179,7 +183,7 @@ int verify_command(const GlobalOptions& options) {
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
     const auto answer = call_json(client, "POST", fmt::format("{}Verify", kRpc), "{}");
     if (!answer) return fail(answer.error());
-    return print_report(report_json(answer->get_object()), options.is_json);
+    return print_report(report_json(answer->as_object()), options.is_json);
 }
 
 }  // namespace quire::app

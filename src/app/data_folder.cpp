@@ -13,13 +13,14 @@ namespace fs = std::filesystem;
 
 Result<std::unique_ptr<DataFolder>> DataFolder::lock(const fs::path& path) {
     std::error_code ec;
-    fs::create_directories(path, ec);
+    const bool is_made = fs::create_directories(path, ec);
     if (ec) {
         return Error(
             ErrorCode::kStorageUnavailable,
             fmt::format("cannot make the data folder {}: {}", path.string(), ec.message()));
     }
-    fs::permissions(path, fs::perms::owner_all, ec);
+    // A folder that was there may hold other people's files; what is made in it is private anyway.
+    if (is_made) fs::permissions(path, fs::perms::owner_all, ec);
     const fs::path file = path / "quire.lock";
     const int lock = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0) {

@@ -31,6 +31,15 @@ TEST(DataFolder, MakesTheFolderForItsOwnerAlone) {
     EXPECT_EQ(mode_of(path / "quire.lock"), 0600u);
 }
 
+TEST(DataFolder, AFolderThatWasThereKeepsItsMode) {
+    const test::TemporaryFolder folder;
+    ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+
+    ASSERT_TRUE(DataFolder::lock(folder.path()));
+
+    EXPECT_EQ(mode_of(folder.path()), 0755u);
+}
+
 TEST(DataFolder, TheSecondIsToldWhoHasIt) {
     const test::TemporaryFolder folder;
     const auto first = DataFolder::lock(folder.path());

@@ -24,7 +24,7 @@ Error error_of(const OperatorAnswer& answer) {
     const json::value* errors = runtime::find_member(body, "errors");
     if (errors != nullptr && errors->is_array() && !errors->get_array().empty() &&
         errors->get_array()[0].is_object()) {
-        const auto at = runtime::text_member(errors->get_array()[0].get_object(), "pointer");
+        const auto at = runtime::text_member(errors->get_array()[0].as_object(), "pointer");
         if (at.find('/', 1) != std::string_view::npos) message = fmt::format("{}: {}", at, message);
     }
     return {code.value_or(ErrorCode::kInternalError), std::move(message)};
@@ -67,13 +67,41 @@ void print_key_line(const json::object& key) {
     std::string scopes;
     if (const json::value* list = runtime::find_member(key, "scopes"); list && list->is_array()) {
         for (const json::value& scope : list->get_array()) {
-            scopes += (scopes.empty() ? "" : ",") + std::string(scope.get_string());
+            scopes += (scopes.empty() ? "" : ",") + std::string(scope.as_string());
         }
     }
     print("{}  …{}  {:20}  {}  {}\n", text_or(key, "id", ""), text_or(key, "last4", ""),
           text_or(key, "name", ""), scopes,
           text_or(key, "revoked_at", "").empty() ? "expires " + text_or(key, "expires_at", "never")
                                                  : "revoked " + text_or(key, "revoked_at", ""));
+}
+
+/// Of a text that comes in pieces.
+class LastLine {
+public:
+    void add(std::string_view bytes) {
+        while (!bytes.empty()) {
+            if (is_over_) text_.clear();
+            const auto end = bytes.find('\n');
+            text_ += bytes.substr(0, end);
+            is_over_ = end != std::string_view::npos;
+            bytes.remove_prefix(is_over_ ? end + 1 : bytes.size());
+        }
+    }
+    const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+    bool is_over_ = false;
+};
+
+/// A stream's status went out before its messages, so an error is its last line.
+bool is_error(std::string_view line) {
+    const auto parsed = runtime::parse_json(line);
+    if (!parsed || !parsed->is_object() || parsed->get_object().size() != 1) return false;
+    const json::value* error = runtime::find_member(parsed->get_object(), "error");
+    return error != nullptr && error->is_object() &&
+           runtime::text_member(error->get_object(), "type").starts_with("urn:quire:error:");
 }
 
 }  // namespace
@@ -106,14 +134,16 @@ int fail(const Error& error) {
 int call_command(const GlobalOptions& options, const config::Environment& /*environment*/,
                  const std::string& method, const std::string& body) {
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
-    const auto show = [](std::string_view bytes) {
+    LastLine last;
+    const auto show = [&last](std::string_view bytes) {
         write_stdout(bytes);
         std::fflush(stdout);
+        last.add(bytes);
     };
     const auto answer = client.send("POST", "/rpc/" + method, body, show);
     if (!answer) return fail(answer.error());
     if (answer->status >= 300) return fail(error_of(*answer));
-    return kDone;
+    return is_error(last.text()) ? kCommandFailed : kDone;
 }
 
 int create_key_command(const GlobalOptions& options, const config::Environment& environment,
@@ -146,10 +176,12 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
         client->is_socket() ? "/rpc/quire.auth.v1.Auth/CreateKey" : "/api/v1/keys";
     const auto created = call_json(*client, "POST", path, json::serialize(body));
     if (!created) return fail(created.error());
-    const json::object& answer = created->get_object();
-    const json::value* inner = runtime::find_member(answer, "key");
-    json::object shown = one_form(client->is_socket() ? inner->get_object() : answer);
+    const json::object& answer = created->as_object();
+    json::object shown = one_form(client->is_socket() ? answer.at("key").as_object() : answer);
     shown["key"] = client->is_socket() ? text_or(answer, "secret", "") : text_or(answer, "key", "");
+    if (runtime::text_member(shown, "key").empty()) {
+        return fail({ErrorCode::kUpstreamError, "the answer holds no key: is that a Quire?"});
+    }
     if (options.is_json) {
         print("{}\n", json::serialize(shown));
     } else {
@@ -168,10 +200,10 @@ int list_keys_command(const GlobalOptions& options, const config::Environment& e
                             : call_json(*client, "GET", "/api/v1/keys?limit=1000", "");
     if (!listed) return fail(listed.error());
     const json::value* keys =
-        runtime::find_member(listed->get_object(), client->is_socket() ? "keys" : "data");
+        runtime::find_member(listed->as_object(), client->is_socket() ? "keys" : "data");
     json::array all;
     if (keys != nullptr && keys->is_array()) {
-        for (const json::value& key : keys->get_array()) all.push_back(one_form(key.get_object()));
+        for (const json::value& key : keys->get_array()) all.push_back(one_form(key.as_object()));
     }
     if (options.is_json) {
         json::object document;
@@ -179,7 +211,7 @@ int list_keys_command(const GlobalOptions& options, const config::Environment& e
         print("{}\n", json::serialize(document));
         return kDone;
     }
-    for (const json::value& key : all) print_key_line(key.get_object());
+    for (const json::value& key : all) print_key_line(key.as_object());
     return kDone;
 }
 

@@ -19,7 +19,8 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <cstdio>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -84,6 +85,8 @@ public:
     void stop();
 
 private:
+    std::string url() const;
+    std::string admin_url() const;
     Result<providers::ModelCatalog> make_catalog(const config::Environment& environment);
     Result<void> build_modules();
     Result<void> prepare_first_run();
@@ -169,6 +172,8 @@ Result<providers::ModelCatalog> Process::make_catalog(const config::Environment&
     }
     const auto completed = providers::complete_catalog(catalog);
     if (!completed) return completed.error();
+    options_.settings.providers = catalog.providers;  // what is in force, for whoever asks
+    options_.settings.models = catalog.models;
     return catalog;
 }
 
@@ -250,15 +255,21 @@ awaitable<Result<rpc::Principal>> Process::find_tenant(const std::string& org) {
     co_return Error(ErrorCode::kNotFound, fmt::format("there is no organization '{}'", org));
 }
 
+std::string Process::url() const {
+    return http::url_of(http::parse_host_port(options_.settings.gateway.listen)->host,
+                        wiring_.settings<gateway::GatewayAddress>().port);
+}
+
+std::string Process::admin_url() const {
+    return http::url_of(http::parse_host_port(options_.settings.admin.listen)->host,
+                        admin_->port());
+}
+
 std::string Process::ready_json() const {
     json::object line;
     line["event"] = "ready";
-    line["url"] =
-        fmt::format("http://{}:{}", http::parse_host_port(options_.settings.gateway.listen)->host,
-                    wiring_.settings<gateway::GatewayAddress>().port);
-    line["admin_url"] =
-        fmt::format("http://{}:{}", http::parse_host_port(options_.settings.admin.listen)->host,
-                    admin_->port());
+    line["url"] = url();
+    line["admin_url"] = admin_url();
     line["data"] = folder_->path().string();
     line["version"] = QUIRE_VERSION;
     if (first_key_) line["api_key"] = *first_key_;
@@ -266,10 +277,8 @@ std::string Process::ready_json() const {
 }
 
 std::string Process::ready_text() const {
-    const auto facts = json::parse(ready_json());
-    std::string text =
-        fmt::format("Quire {} is ready on {}/v1 (health and metrics: {})\n", QUIRE_VERSION,
-                    facts.at("url").as_string().c_str(), facts.at("admin_url").as_string().c_str());
+    std::string text = fmt::format("Quire {} is ready on {}/v1 (health and metrics: {})\n",
+                                   QUIRE_VERSION, url(), admin_url());
     if (first_key_) text += fmt::format("Your API key, shown this once: {}\n", *first_key_);
     return text;
 }
@@ -297,10 +306,20 @@ void Process::stop() {
     while (!modules_.empty()) modules_.pop_back();
 }
 
+/// The usual soft limit is for programs that use select(); limits.connections is far above it.
+void raise_descriptor_limit() {
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 int run_up(const UpOptions& options, const config::Environment& environment) {
     const StopSignals signals;
+    umask(S_IRWXG | S_IRWXO);  // keys and texts are in the files
+    raise_descriptor_limit();
     configure_log(options.settings.log);
     auto folder = DataFolder::lock(options.data);
     if (!folder) {

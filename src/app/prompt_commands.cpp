@@ -18,7 +18,7 @@ std::int64_t integer_of(const json::value* value) {
     if (value == nullptr) return 0;
     if (value->is_int64()) return value->get_int64();
     if (!value->is_string()) return 0;
-    const auto parsed = config::parse_integer(std::string(value->get_string()));
+    const auto parsed = config::parse_integer(std::string(value->as_string()));
     return parsed ? *parsed : 0;
 }
 
@@ -59,7 +59,7 @@ json::object prompt_json(const json::object& from) {
     json::object labels;
     const json::value* given = runtime::find_member(from, "labels");
     if (given != nullptr && given->is_object()) {
-        for (const auto& label : given->get_object()) {
+        for (const auto& label : given->as_object()) {
             labels[label.key()] = integer_of(&label.value());
         }
     }
@@ -109,7 +109,7 @@ Result<json::object> read_prompt_file(const std::string& path) {
         QUIRE_TRY(const config::Node node, config::parse_yaml(text, path));
         value = to_json(node, false);
     }
-    if (value.is_object()) return std::move(value.get_object());
+    if (value.is_object()) return std::move(value.as_object());
     return Error(ErrorCode::kInvalidValue,
                  fmt::format("{} must be an object with name and messages", path));
 }
@@ -133,9 +133,9 @@ Result<json::value> publish(const OperatorClient& client, json::object body) {
 
 /// The version in an answer of either form.
 json::object answered_version(const OperatorClient& client, const json::value& answer) {
-    if (!client.is_socket()) return version_json(answer.get_object());
-    const json::value* version = runtime::find_member(answer.get_object(), "version");
-    return version != nullptr && version->is_object() ? version_json(version->get_object())
+    if (!client.is_socket()) return version_json(answer.as_object());
+    const json::value* version = runtime::find_member(answer.as_object(), "version");
+    return version != nullptr && version->is_object() ? version_json(version->as_object())
                                                       : json::object();
 }
 
@@ -144,7 +144,7 @@ std::string words_of(const json::object& from, std::string_view name) {
     const json::value* list = runtime::find_member(from, name);
     if (list == nullptr || !list->is_array()) return words;
     for (const json::value& word : list->get_array()) {
-        words += (words.empty() ? "" : ", ") + std::string(word.get_string());
+        words += (words.empty() ? "" : ", ") + std::string(word.as_string());
     }
     return words;
 }
@@ -160,8 +160,8 @@ int print_version(const json::object& version, bool is_json) {
     const json::value* messages = runtime::find_member(version, "messages");
     if (messages == nullptr) return kDone;
     for (const json::value& message : messages->get_array()) {
-        print("\n{}:\n{}\n", runtime::text_member(message.get_object(), "role"),
-              runtime::text_member(message.get_object(), "content"));
+        print("\n{}:\n{}\n", runtime::text_member(message.as_object(), "role"),
+              runtime::text_member(message.as_object(), "content"));
     }
     return kDone;
 }
@@ -178,21 +178,21 @@ int list_prompts_command(const GlobalOptions& options, const config::Environment
     if (!answer) return fail(answer.error());
     json::array data;
     const json::value* listed =
-        runtime::find_member(answer->get_object(), client->is_socket() ? "prompts" : "data");
+        runtime::find_member(answer->as_object(), client->is_socket() ? "prompts" : "data");
     if (listed != nullptr && listed->is_array()) {
         for (const json::value& one : listed->get_array()) {
-            data.push_back(prompt_json(one.get_object()));
+            data.push_back(prompt_json(one.as_object()));
         }
     }
     if (options.is_json) {
         json::object document;
         document["data"] = std::move(data);
-        document["has_more"] = member_or(answer->get_object(), "has_more", false);
+        document["has_more"] = member_or(answer->as_object(), "has_more", false);
         print("{}\n", json::serialize(document));
         return kDone;
     }
     for (const json::value& prompt : data) {
-        const json::object& one = prompt.get_object();
+        const json::object& one = prompt.as_object();
         print("{:32}  newest {:>4}  {}\n", runtime::text_member(one, "name"),
               integer_of(&one.at("latest_version")), json::serialize(one.at("labels")));
     }

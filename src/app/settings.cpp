@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -143,7 +144,8 @@ Result<Settings> load_settings(const std::optional<std::string>& file,
     root.kind = config::Node::Kind::kMap;
     if (file) {
         std::ifstream stream(*file);
-        if (!stream) {
+        std::error_code ec;
+        if (!stream || std::filesystem::is_directory(*file, ec)) {  // a folder opens, too
             return Error(ErrorCode::kInvalidValue, fmt::format("cannot read {}", *file));
         }
         const std::string text{std::istreambuf_iterator<char>(stream), {}};

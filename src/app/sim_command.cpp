@@ -38,7 +38,7 @@ int run_sim(const SimOptions& options) {
         say("quire: {}", listening.error().message());
         return 1;
     }
-    const std::string url = fmt::format("http://{}:{}", where->host, server.port());
+    const std::string url = http::url_of(where->host, server.port());
     json::object ready;
     ready["event"] = "ready";
     ready["url"] = url;

@@ -10,6 +10,10 @@
 /// takes no more (a file on a full disk), as the exception of fmt::print would.
 namespace quire::app {
 
+/// Where a standard file is closed the next file that is opened would get its number, and what is
+/// said go into it. Afterwards writing to such a one fails. Before any other file is opened.
+void keep_standard_files();
+
 void write_stdout(std::string_view text);
 void write_stderr(std::string_view text);
 

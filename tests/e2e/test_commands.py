@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_keys import is_well_formed
-from chat import PRICE, ask, assert_error
+from chat import PRICE, PROVIDER_KEY, ask, assert_error, local_provider, model
 from quire_process import Up, binary, clean_environment, run_quire, up_command
+from scripted_upstream import ScriptedUpstream
 from waiting import wait_until
 
 PROVIDER = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "env:LOCAL_KEY"}
@@ -258,6 +262,22 @@ def test_a_wrong_call_says_what_is_wrong(up: Up, arguments: list[str],
     assert done.stdout == "" and done.stderr
 
 
+def test_a_stream_that_breaks_off_is_a_failed_call(tmp_path: Path) -> None:
+    ask_for_text = json.dumps({"request": {"model": "tiny", "messages": [
+        {"role": "user", "parts": [{"text": "hello"}]}]}})
+    with ScriptedUpstream() as upstream:
+        config = {"providers": {"local": local_provider(upstream)},
+                  "models": {"tiny": model("tiny")}, "limits": {"retries": 0}}
+        with Up(config, data=tmp_path / "data", env={"LOCAL_KEY": PROVIDER_KEY}) as running:
+            whole = running.cli("call", "prompts.Chat", ask_for_text)
+            assert whole.returncode == 0, whole
+            upstream.play("tiny", {"do": "text", "stop_after_events": 4})
+            broken = running.cli("call", "prompts.Chat", ask_for_text)
+    assert broken.returncode == 1, broken
+    lines = broken.stdout.splitlines()
+    assert len(lines) > 2 and json.loads(lines[-1])["error"]["code"] == "stream_interrupted"
+
+
 def test_a_command_without_a_running_process_says_so(tmp_path: Path) -> None:
     done = run_quire("keys", "list", "--data", str(tmp_path / "nowhere"))
     assert done.returncode == 1, done
@@ -332,3 +352,43 @@ def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
         assert run("version", stderr=full)[0] == 0
         assert run("nonsense", stderr=full)[0] == 2
         assert run("version", stdout=full, stderr=full)[0] == 1
+
+
+@contextmanager
+def answering(text: str) -> Iterator[str]:
+    """The URL of a server that is no Quire and gives this to every request."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "3", '{"data": [1]}'])
+def test_an_answer_of_another_kind_is_a_failure(text: str) -> None:
+    with answering(text) as url:
+        for command in ("keys list", "keys create --name x", "prompts list",
+                        "credits entries"):
+            done = run_quire(*command.split(), "--url", url, env={"QUIRE_API_KEY": "qk_live_x"})
+            assert done.returncode == 1 and done.stderr, (command, done)
+
+
+def test_a_socket_with_too_long_a_path_is_named(tmp_path: Path) -> None:
+    done = run_quire("keys", "list", "--data", str(tmp_path / ("x" * 200)))
+    assert done.returncode == 1 and "too long" in done.stderr, done
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    done = run_quire("config", "check", "--config", str(tmp_path))
+    assert done.returncode == 2 and str(tmp_path) in done.stderr, done

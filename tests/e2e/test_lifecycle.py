@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -16,7 +17,15 @@ from typing import Any
 import pytest
 from api_keys import is_well_formed
 from chat import PATH, PROVIDER_KEY, ask, assert_error, body, local_provider, model, open_chat
-from quire_process import Up, binary, clean_environment, full_disk, run_quire, up_command
+from quire_process import (
+    Process,
+    Up,
+    binary,
+    clean_environment,
+    full_disk,
+    run_quire,
+    up_command,
+)
 from raw_http import Closed, call, connect
 from scripted_upstream import ScriptedUpstream, now_ms
 from waiting import wait_until
@@ -136,6 +145,58 @@ def test_a_disk_that_is_full_from_the_ready_line_on_ends_nothing(tmp_path: Path)
             assert ask(first, model="sim").status == 200
         with Up(data=data) as second:
             assert ask(second, first.api_key, model="sim").status == 200
+
+
+def test_a_closed_standard_file_is_not_replaced(tmp_path: Path) -> None:
+    for closed in ("1", "2"):
+        data = tmp_path / closed
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", str(binary()),
+             *up_command(data, tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=clean_environment(tmp_path))
+        try:
+            wait_until((data / "quire.sock").exists, "a process that listens", limit=20.0)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+        assert (data / "quire.lock").read_text() == str(process.pid)
+        with Up(data=data) as up:  # a key that nobody saw is made anew
+            assert (up.api_key is not None) == (closed == "1")
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    data = bytes(tmp_path) + b"/\xff"
+    command = [os.fsencode(word) for word in up_command(tmp_path / "data", tmp_path)]
+    command[command.index(os.fsencode(tmp_path / "data"))] = data
+    command.remove(b"--json")
+    process = subprocess.Popen([os.fsencode(binary()), *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, env=clean_environment(tmp_path))
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith(b"Quire ")
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+def test_an_address_of_ipv6_is_told_as_a_url(tmp_path: Path) -> None:
+    command = up_command(tmp_path / "data", tmp_path)
+    command[command.index("--listen") + 1] = "[::1]:0"
+    with Process(command, home=tmp_path) as up:
+        assert re.fullmatch(r"http://\[::1\]:\d+", up.url), up.url
+
+
+def test_what_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    assert run_quire("credits", "verify", "--data", str(data)).returncode == 1
+    assert list(data.iterdir()) == []
+    with Up(data=data):
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in data.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+    assert data.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--admin"])

@@ -110,7 +110,8 @@ Result<std::unique_ptr<runtime::Module>> make_credits(runtime::Wiring& wiring) {
 
 Result<LedgerReport> verify_ledger(const std::filesystem::path& data, const Clock& clock) {
     const std::string path = path_in(data);
-    if (!std::filesystem::exists(path)) {
+    std::error_code ec;
+    if (!std::filesystem::exists(path, ec)) {
         return Error(ErrorCode::kNotFound, fmt::format("there is no ledger at {}", path));
     }
     QUIRE_TRY(auto connection, storage::SqliteConnection::open(path));
