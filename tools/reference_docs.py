@@ -44,7 +44,8 @@ look at; messages may change. The same codes come in two dialects:
   (`pointer`, `detail`).
 
 Every answer has `x-request-id`. `retry-after` comes with 409, 429, 503 and 504, `www-authenticate`
-with 401, and `x-should-retry: false` where a repeat cannot help. Codes without an HTTP status are
+with 401, and `x-should-retry: false` where a repeat cannot help, or would be paid for again. Codes
+without an HTTP status are
 seen in logs and metrics, or as the error event of a stream. gRPC is the status that services apart
 use between each other. Codes marked *later* are raised by nothing yet; one of them with
 400 can still come when a model's provider names it.

@@ -429,6 +429,7 @@ def test_a_full_disk_refuses_and_forgets_nothing(case: Case, stream: bool) -> No
                                     else "503 `storage_unavailable`")
             if not stream:
                 assert broken.headers["x-should-retry"] == "false"  # it is paid for
+                assert "no_retry" not in broken.text
             assert told(case.ask(up)) == "503 `storage_unavailable`"
             assert up.admin("/healthz").status == 200
         wait_until(lambda: balance(up)["held"] == 0, "the late settlement", 10.0)

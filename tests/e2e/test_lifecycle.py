@@ -180,6 +180,12 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
         process.stdout.close()
 
 
+def test_the_admin_port_shows_the_models_in_force(tmp_path: Path) -> None:
+    with Up(data=tmp_path / "data") as up:
+        shown = up.admin("/config").text
+    assert re.search(r"^models:\n  sim:", shown, re.M), shown
+
+
 def test_an_address_of_ipv6_is_told_as_a_url(tmp_path: Path) -> None:
     command = up_command(tmp_path / "data", tmp_path)
     command[command.index("--listen") + 1] = "[::1]:0"
