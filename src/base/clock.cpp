@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -100,5 +101,10 @@ Timestamp SystemClock::now() const {
 }
 
 SteadyTime SystemClock::steady() const { return std::chrono::steady_clock::now(); }
+
+Timestamp RetentionClock::now() const {
+    const auto elapsed = std::chrono::duration_cast<microseconds>(clock_.steady() - steady_start_);
+    return std::min(clock_.now(), start_ + elapsed + kSlack);
+}
 
 }  // namespace quire

@@ -43,6 +43,23 @@ public:
     SteadyTime steady() const override;
 };
 
+/// The time by which stored things become old. A wall clock that is set ahead while the process
+/// runs is believed by no more than an hour, so that it cannot delete a whole log at once; one that
+/// is set back is followed. Time in which the machine sleeps does not count.
+class RetentionClock {
+public:
+    static constexpr std::chrono::hours kSlack{1};
+
+    explicit RetentionClock(const Clock& clock)
+        : clock_(clock), start_(clock.now()), steady_start_(clock.steady()) {}
+    Timestamp now() const;
+
+private:
+    const Clock& clock_;
+    Timestamp start_;
+    SteadyTime steady_start_;
+};
+
 /// A clock that stands still until a test moves it.
 class ManualClock final : public Clock {
 public:
@@ -53,6 +70,8 @@ public:
         now_ = now_ + by;
         steady_ += by;
     }
+    /// Somebody sets the wall clock.
+    void set(Timestamp now) { now_ = now; }
 
 private:
     Timestamp now_;

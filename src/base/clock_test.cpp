@@ -94,6 +94,21 @@ TEST(ManualClock, MovesBothClocksOnlyWhenTold) {
     EXPECT_EQ(clock.steady() - begin, std::chrono::seconds(2));
 }
 
+TEST(RetentionClock, FollowsTheWallClockUnlessItIsSetAhead) {
+    ManualClock clock(Timestamp{10});
+    const RetentionClock retention(clock);
+    clock.advance(std::chrono::hours(5));
+    const Timestamp right = clock.now();
+    EXPECT_EQ(retention.now(), right);
+
+    clock.set(right + std::chrono::hours(24 * 365));
+    EXPECT_EQ(retention.now(), right + RetentionClock::kSlack);
+    clock.set(right + std::chrono::minutes(20));
+    EXPECT_EQ(retention.now(), right + std::chrono::minutes(20));
+    clock.set(right - std::chrono::hours(3));
+    EXPECT_EQ(retention.now(), right - std::chrono::hours(3));
+}
+
 TEST(SystemClock, TellsTheTimeOfThisCentury) {
     const SystemClock clock;
     const SteadyTime before = clock.steady();

@@ -60,4 +60,24 @@ Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequen
     return events;
 }
 
+Result<bool> OutboxRetention::prune(Connection& connection, Timestamp until, Timestamp now) {
+    QUIRE_TRY(const auto rows, connection.query("SELECT seq, created_at FROM outbox WHERE seq > $1 "
+                                                "ORDER BY seq LIMIT $2",
+                                                {after_, kBatch}));
+    const auto is_old = [&](const Row& row) { return row.integer(1) < until.micros; };
+    const auto is_ahead = [&](const Row& row) { return row.integer(1) > now.micros; };
+    const auto last_old = std::find_if(rows.rbegin(), rows.rend(), is_old);
+    if (last_old == rows.rend()) {
+        const bool is_full = static_cast<std::int64_t>(rows.size()) == kBatch;
+        const bool goes_on = is_full && std::all_of(rows.begin(), rows.end(), is_ahead);
+        after_ = goes_on ? rows.back().integer(0) : 0;
+        return goes_on;
+    }
+    QUIRE_TRY(const std::int64_t gone,
+              connection.execute("DELETE FROM outbox WHERE seq <= $1 AND seq < (SELECT MIN(seq) "
+                                 "FROM outbox) + $2",
+                                 {last_old->integer(0), kBatch}));
+    return gone > 0;
+}
+
 }  // namespace quire::storage

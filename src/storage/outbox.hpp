@@ -40,4 +40,18 @@ struct OutboxRows {
 Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequence,
                                std::int64_t limit);
 
+/// Deletes old events, `kBatch` at a time and in their order. What comes before an old event is as
+/// old, whatever it says: a clock set ahead may have dated it.
+class OutboxRetention {
+public:
+    static constexpr std::int64_t kBatch = 100;
+
+    /// Of the events told before `until`, the next few; false when there are no more. What is dated
+    /// after `now` is dated ahead.
+    Result<bool> prune(Connection& connection, Timestamp until, Timestamp now);
+
+private:
+    std::int64_t after_ = 0;  ///< all up to here are dated ahead
+};
+
 }  // namespace quire::storage

@@ -162,5 +162,50 @@ TEST_F(OutboxTest, NeverGivesASequenceTwice) {
     EXPECT_EQ(read(0, 0).front().sequence, 3);
 }
 
+TEST_F(OutboxTest, RetentionDeletesOldEventsInTheirOrder) {
+    append(250);
+    OutboxRetention retention;
+    const auto prune = [&] { return retention.prune(*store_, Timestamp{221}, Timestamp{250}); };
+
+    for (const std::int64_t first_left : {101, 201, 221}) {
+        EXPECT_TRUE(*prune());
+        EXPECT_EQ(read(0, 1).front().sequence, first_left);
+    }
+    EXPECT_FALSE(*prune());
+
+    EXPECT_EQ(read(0, 1).front().sequence, 221);
+}
+
+TEST_F(OutboxTest, EventsDatedAheadKeepNoOldOne) {
+    for (int i = 0; i < 230; ++i) {
+        OutboxRow ahead = event(1'000 + i);
+        ASSERT_TRUE(append_event(*store_, ahead));
+    }
+    append(50);
+    OutboxRetention retention;
+
+    for (int i = 0; i < 5; ++i)
+        EXPECT_TRUE(*retention.prune(*store_, Timestamp{41}, Timestamp{50}));
+    EXPECT_FALSE(*retention.prune(*store_, Timestamp{41}, Timestamp{50}));
+
+    ASSERT_EQ(read(0, 0).size(), 10u);
+    EXPECT_EQ(read(0, 0).front().created_at, Timestamp{41});
+}
+
+TEST_F(OutboxTest, RetentionComesBackToEventsThatAreNoLongerAhead) {
+    for (int i = 1; i <= 100; ++i) ASSERT_TRUE(append_event(*store_, event(500 + i)));
+    OutboxRetention retention;
+    const auto prune = [&](std::int64_t until, std::int64_t now) {
+        return *retention.prune(*store_, Timestamp{until}, Timestamp{now});
+    };
+    EXPECT_TRUE(prune(5, 10));  // passed over
+    EXPECT_FALSE(prune(5, 10));
+    ASSERT_EQ(read(0, 1000).size(), 100u);
+
+    EXPECT_TRUE(prune(601, 601));
+
+    EXPECT_TRUE(read(0, 0).empty());
+}
+
 }  // namespace
 }  // namespace quire::storage

@@ -30,6 +30,7 @@ public:
     AnalyticsModule(runtime::Wiring& wiring, std::unique_ptr<storage::Database> database)
         : loops_(wiring.loops()),
           clock_(wiring.clock()),
+          retention_clock_(clock_),
           retention_(wiring.settings<AnalyticsConfig>().retention),
           database_(std::move(database)) {}
 
@@ -116,7 +117,7 @@ private:
 
     awaitable<void> prune_old() {
         for (;;) {
-            const Timestamp until = clock_.now() - retention_;
+            const Timestamp until = retention_clock_.now() - retention_;
             auto work = [until](storage::Connection& connection) {
                 return AnalyticsStore(connection).prune(until, kPruneMax);
             };
@@ -133,6 +134,7 @@ private:
 
     runtime::EventLoops& loops_;
     const Clock& clock_;
+    RetentionClock retention_clock_;
     milliseconds retention_;
     std::unique_ptr<storage::Database> database_;
     const rpc::CallContext ctx_;

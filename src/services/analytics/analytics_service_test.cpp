@@ -160,5 +160,17 @@ TEST_F(AnalyticsServiceTest, RetentionDeletesTheOldestInBatchesAndKeepsUsage) {
     EXPECT_EQ(store.usage_of({"org_1", "prj_1"})->front().cost, 15);
 }
 
+TEST_F(AnalyticsServiceTest, ARowDatedAheadKeepsNoOlderOne) {
+    put(9);
+    put(1);
+    AnalyticsStore store(database_->writer());
+
+    const auto gone = store.prune(Timestamp{4}, 1);
+
+    ASSERT_TRUE(gone);
+    EXPECT_EQ(*gone, 1);
+    EXPECT_EQ(listed(), Ids{id_of(9)});
+}
+
 }  // namespace
 }  // namespace quire::analytics

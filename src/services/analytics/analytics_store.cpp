@@ -151,10 +151,9 @@ Result<void> AnalyticsStore::put_dead_letter(const DeadLetter& letter) {
 }
 
 Result<std::int64_t> AnalyticsStore::prune(Timestamp until, std::int64_t limit) {
-    // Rows are inserted in about the order in which the requests began: the oldest come first.
     QUIRE_TRY(const std::int64_t requests,
-              connection_.execute("DELETE FROM requests WHERE rowid IN (SELECT rowid FROM (SELECT "
-                                  "rowid, at FROM requests ORDER BY rowid LIMIT $2) WHERE at < $1)",
+              connection_.execute("DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests "
+                                  "WHERE at < $1 ORDER BY at LIMIT $2)",
                                   {until.micros, limit}));
     QUIRE_TRY(const std::int64_t letters,
               connection_.execute("DELETE FROM dead_letters WHERE (source, sequence) IN (SELECT "

@@ -18,6 +18,8 @@ constexpr std::int64_t kPruneMax = 100;
 constexpr std::size_t kStoryBytesMax = 64 * 1024 * 1024;
 /// Whoever consumes the events may be away for so long.
 constexpr std::chrono::hours kEventLife{7 * 24};
+/// A look at the oldest events reads some of them whole.
+constexpr std::chrono::seconds kPruneEvery{10};
 
 constexpr std::string_view kCompletedType = "quire.prompts.generation_completed.v1";
 constexpr std::string_view kFailedType = "quire.prompts.generation_failed.v1";
@@ -127,7 +129,8 @@ void Journal::stop() {
     tasks_.join_blocking();
 }
 
-Result<void> Journal::write(Connection& connection, const Flush& flush, Timestamp now) {
+Result<void> Journal::write(Connection& connection, const Flush& flush) {
+    const Timestamp now = clock_.now();
     for (const auto& [request_id, settle] : flush.checkpoints) {
         const auto put = put_settlement(connection, request_id, settle, now);
         if (!put) return put;
@@ -136,11 +139,13 @@ Result<void> Journal::write(Connection& connection, const Flush& flush, Timestam
         QUIRE_TRY([[maybe_unused]] const auto gone,
                   connection.execute("DELETE FROM journal WHERE request_id = $1", {request_id}));
     }
-    return write_stories(connection, flush.stories, now);
+    const auto told = write_stories(connection, flush.stories);
+    if (!told) return told;
+    return prune_events(connection);
 }
 
 Result<void> Journal::write_stories(Connection& connection,
-                                    const std::vector<storage::OutboxRow>& stories, Timestamp now) {
+                                    const std::vector<storage::OutboxRow>& stories) {
     for (const storage::OutboxRow& story : stories) {
         // A caller may give two calls one id. What is refused here would be tried again for ever,
         // and keep everything behind it from being written.
@@ -150,11 +155,15 @@ Result<void> Journal::write_stories(Connection& connection,
                       {"request_id", story.subject});
         }
     }
-    if (stories.empty()) return {};
-    QUIRE_TRY(const auto pruned, connection.execute("DELETE FROM outbox WHERE created_at < $1 AND "
-                                                    "seq < (SELECT MIN(seq) FROM outbox) + $2",
-                                                    {(now - kEventLife).micros, kPruneMax}));
-    if (pruned > 0) QUIRE_LOG(debug, "old events are gone", {"count", pruned});
+    return {};
+}
+
+Result<void> Journal::prune_events(Connection& connection) {
+    const SteadyTime steady = clock_.steady();
+    if (steady < prune_at_) return {};
+    const Timestamp now = retention_clock_.now();
+    QUIRE_TRY(const bool has_more, retention_.prune(connection, now - kEventLife, now));
+    prune_at_ = has_more ? steady : steady + kPruneEvery;
     return {};
 }
 
@@ -179,7 +188,7 @@ awaitable<void> Journal::flush_after(std::chrono::milliseconds pause) {
         story_bytes_ = 0;
         for (const auto& [request_id, settle] : flush.checkpoints) written_.insert(request_id);
     }
-    auto work = [&](Connection& connection) { return write(connection, flush, clock_.now()); };
+    auto work = [&](Connection& connection) { return write(connection, flush); };
     const auto written = co_await database_.write(std::move(work));
     if (written) co_return;
     QUIRE_LOG(warn, "checkpoints were not written", {"why", written.error().message()});
@@ -196,7 +205,7 @@ awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,
         QUIRE_TRY([[maybe_unused]] const auto pruned,
                   connection.execute("DELETE FROM outcomes WHERE rowid IN (SELECT rowid FROM "
                                      "outcomes WHERE expires_at < $1 LIMIT $2)",
-                                     {now.micros, kPruneMax}));
+                                     {retention_clock_.now().micros, kPruneMax}));
         const auto kept = put_settlement(connection, settle.request_id(), bytes, now);
         if (!kept) return kept;
         QUIRE_TRY(

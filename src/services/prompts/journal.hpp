@@ -27,7 +27,7 @@ namespace quire::prompts {
 class Journal {
 public:
     Journal(storage::Database& database, runtime::EventLoops& loops, const Clock& clock)
-        : database_(database), loops_(loops), clock_(clock) {}
+        : database_(database), loops_(loops), clock_(clock), retention_clock_(clock) {}
 
     /// How the request would be settled if the process died now. Returns at once.
     void checkpoint(const credits::v1::SettleRequest& so_far);
@@ -66,9 +66,9 @@ private:
         std::vector<storage::OutboxRow> stories;
     };
     static Result<void> write_stories(storage::Connection& connection,
-                                      const std::vector<storage::OutboxRow>& stories,
-                                      Timestamp now);
-    static Result<void> write(storage::Connection& connection, const Flush& flush, Timestamp now);
+                                      const std::vector<storage::OutboxRow>& stories);
+    Result<void> prune_events(storage::Connection& connection);
+    Result<void> write(storage::Connection& connection, const Flush& flush);
     awaitable<void> flush_after(std::chrono::milliseconds pause);
     /// Under the lock.
     void schedule(std::chrono::milliseconds pause);
@@ -78,6 +78,9 @@ private:
     storage::Database& database_;
     runtime::EventLoops& loops_;
     const Clock& clock_;
+    RetentionClock retention_clock_;
+    storage::OutboxRetention retention_;  ///< of the writing thread, as is prune_at_
+    SteadyTime prune_at_;
     std::mutex mutex_;
     std::map<std::string, std::string> waiting_;  ///< request to its serialized settlement
     std::set<std::string> written_;               ///< requests with a row in the journal
