@@ -7,6 +7,8 @@ namespace quire::storage {
 namespace {
 
 constexpr int kBusyMillis = 5'000;
+/// Of SQLite's machine: less than a millisecond.
+constexpr int kStepsBetweenLooks = 10'000;
 constexpr std::size_t kAddressesMax = 1'000;
 
 /// Resets a kept statement when its use ends, so that it holds no lock.
@@ -89,6 +91,15 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
     return connection;
 }
 
+void SqliteConnection::stop_when(const std::atomic<bool>& is_stopping) {
+    const auto is_set = [](void* flag) {
+        return static_cast<int>(static_cast<const std::atomic<bool>*>(flag)->load());
+    };
+    // SQLite hands the address back and does not write to it.
+    auto* flag = const_cast<std::atomic<bool>*>(&is_stopping);
+    sqlite3_progress_handler(handle_, kStepsBetweenLooks, is_set, flag);
+}
+
 SqliteConnection::~SqliteConnection() {
     prepared_.clear();
     sqlite3_close(handle_);
@@ -96,6 +107,7 @@ SqliteConnection::~SqliteConnection() {
 
 Error SqliteConnection::failed(std::string_view doing) const {
     const int code = sqlite3_extended_errcode(handle_);
+    if (code == SQLITE_INTERRUPT) return {ErrorCode::kShuttingDown, "the process is stopping"};
     const bool is_duplicate =
         code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY;
     if (code == SQLITE_CONSTRAINT_FOREIGNKEY) {

@@ -2,6 +2,7 @@
 
 #include "storage/connection.hpp"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +22,10 @@ public:
     static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path,
                                                           const std::string& vfs = "");
     ~SqliteConnection() override;
+
+    /// From now on statements that run long end with kShuttingDown soon after `is_stopping` is set,
+    /// by any thread. It outlives the connection.
+    void stop_when(const std::atomic<bool>& is_stopping);
 
     using Connection::execute;
     using Connection::query;

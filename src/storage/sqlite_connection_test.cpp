@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 namespace quire::storage {
 namespace {
 
@@ -211,6 +214,23 @@ TEST_F(SqliteConnectionTest, ACommitThatFailsRollsBack) {
     EXPECT_FALSE(done);
     EXPECT_EQ(count(*store_), 0);
     EXPECT_TRUE(insert(2, "b"));
+}
+
+TEST_F(SqliteConnectionTest, ALongStatementEndsWhenItsOwnerStops) {
+    std::atomic<bool> is_stopping{false};
+    store_->stop_when(is_stopping);
+    std::thread stopper([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        is_stopping = true;
+    });
+
+    const auto rows = store_->query(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) "
+        "SELECT COUNT(*) FROM numbers");
+
+    stopper.join();
+    ASSERT_FALSE(rows);
+    EXPECT_EQ(rows.error().code(), ErrorCode::kShuttingDown);
 }
 
 }  // namespace

@@ -41,8 +41,9 @@ public:
         if (!report.is_ok()) return violated(report);
         const auto opened = ledger_.open();
         if (!opened) return opened;
-        service_ = std::make_shared<CreditsService>(CreditsService::Deps{writer_, *database_},
-                                                    config, std::move(prices));
+        QUIRE_TRY(verifier_, LedgerVerifier::open(path_in(wiring.data())));
+        const CreditsService::Deps deps{writer_, *database_, *verifier_};
+        service_ = std::make_shared<CreditsService>(deps, config, std::move(prices));
         wiring.provide<Credits>(service_, credits_methods(*service_));
         writer_.start();
         return {};
@@ -52,7 +53,9 @@ public:
         tasks_.spawn(loops_.loop(0).get_executor(), "verify the ledger", verify_all());
         return {};
     }
+    void begin_drain() override { verifier_->stop(); }
     void stop() override {
+        verifier_->stop();
         tasks_.cancel();
         tasks_.join_blocking();
         writer_.stop();
@@ -74,8 +77,7 @@ private:
         static auto& violations = runtime::gauge_family("quire_ledger_violations",
                                                         "Invariants that did not hold at start.")
                                       .Add({});
-        auto check = [](storage::Connection& connection) { return check_ledger(connection); };
-        const auto report = co_await database_->read(std::move(check));
+        const auto report = co_await verifier_->verify();
         if (!report) {
             QUIRE_LOG(warn, "the ledger was not verified", {"why", report.error().message()});
             co_return;
@@ -91,6 +93,7 @@ private:
     std::unique_ptr<storage::Database> database_;
     Ledger ledger_;
     LedgerWriter writer_;
+    std::unique_ptr<LedgerVerifier> verifier_;
     std::shared_ptr<CreditsService> service_;
     runtime::TaskGroup tasks_;
 };

@@ -216,8 +216,7 @@ awaitable<Result<v1::GrantResponse>> CreditsService::grant(const rpc::CallContex
 
 awaitable<Result<v1::VerifyResponse>> CreditsService::verify(const rpc::CallContext& /*ctx*/,
                                                              const v1::VerifyRequest& /*request*/) {
-    auto check = [](Connection& connection) { return check_ledger(connection); };
-    QUIRE_CO_TRY(const LedgerReport report, deps_.database.read(std::move(check)));
+    QUIRE_CO_TRY(const LedgerReport report, deps_.verifier.verify());
     v1::VerifyResponse response;
     response.set_ok(report.is_ok());
     for (const auto& [name, rows] : report.checked) (*response.mutable_checked())[name] = rows;

@@ -2,6 +2,7 @@
 
 #include "quire/credits/v1/credits_port.hpp"
 #include "services/credits/credits_config.hpp"
+#include "services/credits/ledger_verifier.hpp"
 #include "services/credits/ledger_writer.hpp"
 #include "services/credits/price_list.hpp"
 #include "storage/database.hpp"
@@ -15,6 +16,7 @@ public:
     struct Deps {
         LedgerWriter& writer;
         storage::Database& database;
+        LedgerVerifier& verifier;
     };
     CreditsService(Deps deps, const CreditsConfig& config, PriceList prices)
         : deps_(deps), catalog_(config.catalog), prices_(std::move(prices)) {}
