@@ -5,6 +5,7 @@
 #include <array>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace quire::app {
@@ -48,6 +49,14 @@ Result<std::unique_ptr<DataFolder>> DataFolder::lock(const fs::path& path) {
 }
 
 DataFolder::~DataFolder() { close(lock_); }
+
+bool DataFolder::is_there() const {
+    struct stat ours {};
+    struct stat found {};
+    const fs::path file = path_ / "quire.lock";
+    if (fstat(lock_, &ours) != 0 || stat(file.c_str(), &found) != 0) return false;
+    return ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
+}
 
 fs::path default_data_folder(const config::Environment& environment) {
     const auto xdg = environment.find("XDG_DATA_HOME");

@@ -18,6 +18,8 @@ public:
     DataFolder& operator=(const DataFolder&) = delete;
 
     const std::filesystem::path& path() const { return path_; }
+    /// False once somebody has removed, moved or replaced the folder: what is written now is lost.
+    bool is_there() const;
 
 private:
     DataFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}

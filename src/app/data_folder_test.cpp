@@ -80,6 +80,25 @@ TEST(DataFolder, WhatADeadProcessLeftIsNoLock) {
         << second.error().message();
 }
 
+TEST(DataFolder, KnowsWhenItIsRemovedMovedOrReplaced) {
+    const test::TemporaryFolder folder;
+    const fs::path path = folder.path() / "data";
+    const auto moved = DataFolder::lock(path);
+    ASSERT_TRUE(moved);
+    EXPECT_TRUE((*moved)->is_there());
+
+    fs::rename(path, folder.path() / "elsewhere");
+    EXPECT_FALSE((*moved)->is_there());
+
+    const auto second = DataFolder::lock(path);
+    ASSERT_TRUE(second);
+    EXPECT_FALSE((*moved)->is_there());
+    EXPECT_TRUE((*second)->is_there());
+
+    fs::remove_all(path);
+    EXPECT_FALSE((*second)->is_there());
+}
+
 TEST(DataFolder, SaysWhereItCannotBeMade) {
     const test::TemporaryFolder folder;
     std::ofstream(folder.path() / "file") << "x";

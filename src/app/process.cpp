@@ -32,6 +32,7 @@ using std::chrono::milliseconds;
 
 constexpr int kFailed = 1;
 constexpr milliseconds kDrainPoll{20};
+constexpr milliseconds kFolderPoll{1'000};
 
 rpc::Principal owner_of(const auth::v1::Organization& organization) {
     rpc::Principal principal;
@@ -58,6 +59,13 @@ void configure_log(const LogSettings& log) {
                            is_text ? runtime::LogFormat::text : runtime::LogFormat::json);
 }
 
+Error folder_gone(const std::filesystem::path& path) {
+    return {ErrorCode::kStorageUnavailable,
+            fmt::format("the data folder {} was removed, moved or replaced while this process used "
+                        "it; put it back, or start with another folder",
+                        path.string())};
+}
+
 http::Response problem_page(const Error& error) { return http::problem(error, ""); }
 
 /// The running process: modules in start order, the admin listener, the operator's socket. Members
@@ -80,6 +88,7 @@ public:
     std::string ready_text() const;
     Result<void> complete_first_run() { return wiring_.first_run.complete(); }
 
+    bool has_folder() const { return folder_->is_there(); }
     void begin_drain();
     bool is_drained();
     void stop();
@@ -210,6 +219,7 @@ Result<void> Process::start_socket() {
 
 Result<void> Process::check_ready() {
     if (is_draining_) return Error(ErrorCode::kShuttingDown, "draining");
+    if (!has_folder()) return folder_gone(folder_->path());
     for (const auto& module : modules_) {
         const auto ready = module->check_ready();
         if (!ready) return ready;
@@ -302,7 +312,8 @@ void Process::stop() {
     if (admin_) admin_->stop();
     loops_.stop();
     std::error_code ec;
-    std::filesystem::remove(socket_path(folder_->path()), ec);
+    // What is there now may be another process's.
+    if (has_folder()) std::filesystem::remove(socket_path(folder_->path()), ec);
     while (!modules_.empty()) modules_.pop_back();
 }
 
@@ -338,7 +349,11 @@ int run_up(const UpOptions& options, const config::Environment& environment) {
         const auto completed = process.complete_first_run();
         if (!completed) say_error(completed.error());
     }
-    signals.wait();
+    while (!signals.wait_for(kFolderPoll) && process.has_folder()) {
+    }
+    // Without it no credit is safe: what was sold would be forgotten.
+    const bool is_folder_gone = !process.has_folder();
+    if (is_folder_gone) say_error(folder_gone(options.data));
     QUIRE_LOG(info, "draining", {"limit_ms", options.settings.shutdown.drain.count()});
     process.begin_drain();
     const SystemClock clock;
@@ -348,7 +363,7 @@ int run_up(const UpOptions& options, const config::Environment& environment) {
     }
     process.stop();
     QUIRE_LOG(info, "stopped");
-    return 0;
+    return is_folder_gone ? kFailed : 0;
 }
 
 }  // namespace quire::app

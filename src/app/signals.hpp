@@ -13,7 +13,7 @@ public:
     StopSignals();
     /// Waits for the first signal.
     void wait() const;
-    /// True when another signal came within `limit`.
+    /// True when a signal came within `limit`.
     bool wait_for(std::chrono::milliseconds limit) const;
 
 private:

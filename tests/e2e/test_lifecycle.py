@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -243,6 +244,22 @@ def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "auth" in done.stderr and "newer" in done.stderr.lower()
     assert str(last["version"]) in done.stderr
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["moved", "replaced"])
+def test_it_stops_when_its_data_folder_is_gone(tmp_path: Path, other: bool) -> None:
+    up = Up(data=tmp_path / "data")
+    try:
+        shutil.move(tmp_path / "data", tmp_path / "kept")
+        with contextlib.ExitStack() as running:
+            if other:
+                second = running.enter_context(Up(data=tmp_path / "data"))
+            assert up.wait(5) == 1
+            assert str(tmp_path / "data") in up.stderr and "replaced" in up.stderr
+            if other:
+                assert json.loads(second.cli("keys", "list", "--json").stdout)["data"]
+    finally:
+        up.kill()
 
 
 @pytest.fixture
