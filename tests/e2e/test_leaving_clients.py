@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import selectors
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -97,6 +98,17 @@ def test_leaving_with_unread_text_stops_the_upstream(up: Up, upstream: ScriptedU
     connection = open_chat(up, stream=True, receive_bytes=4 * KIB)
     seen = asked(upstream)
     wait_until_still(lambda: seen.bytes_sent, "an upstream held back", still=0.3)
+    assert_upstream_saw_it(seen, leave(connection, reset))
+
+
+@WAYS
+def test_leaving_is_seen_behind_pipelined_requests_that_nobody_reads(
+        up: Up, upstream: ScriptedUpstream, reset: bool) -> None:
+    upstream.play("tiny", SILENT)
+    connection = open_chat(up)
+    seen = asked(upstream)
+    connection.send(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n" * (100 * KIB // 37))
+    time.sleep(0.3)  # the server has taken what it takes
     assert_upstream_saw_it(seen, leave(connection, reset))
 
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <poll.h>
 
 namespace quire::http {
 namespace {
@@ -17,6 +18,7 @@ using boost::system::error_code;
 constexpr std::size_t kReadBytes = 8 * 1024;
 constexpr std::size_t kAheadBytesMax = 64 * 1024;
 constexpr std::size_t kUnsentBytesMax = 16 * 1024;
+constexpr std::chrono::milliseconds kHangupPoll{50};
 constexpr std::chrono::seconds kLinger{1};
 
 std::string_view reason_phrase(int status) {
@@ -52,7 +54,8 @@ Connection::Connection(asio::io_context& loop, Socket socket, std::shared_ptr<Se
       io_deadline_(loop, [this] { close(); }),
       write_deadline_(loop, [this] { close(); }),
       request_deadline_(loop, [this] { cancel_handler(CancelReason::kDeadline); }),
-      silence_(loop, [this] { send_keep_alive(); }) {
+      silence_(loop, [this] { send_keep_alive(); }),
+      hangup_(loop, [this] { look_for_hangup(); }) {
     error_code ec;
     socket_.non_blocking(true, ec);
 }
@@ -81,6 +84,7 @@ awaitable<bool> Connection::serve_one() {
     co_await run_handler();
     request_deadline_.clear();
     silence_.clear();
+    hangup_.clear();
     keep_alive_interval_ = {};
     is_handling_ = false;
     server_->active.fetch_sub(1);
@@ -163,7 +167,11 @@ awaitable<bool> Connection::fill() {
 }
 
 void Connection::start_read() {
-    if (is_reading_ || read_error_ || in_end_ - in_begin_ >= kAheadBytesMax) return;
+    if (is_reading_ || read_error_) return;
+    if (in_end_ - in_begin_ >= kAheadBytesMax) {
+        if (is_handling_) hangup_.expire_after(kHangupPoll);
+        return;
+    }
     if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
     if (in_.size() - in_end_ < kReadBytes / 2) {
         if (in_begin_ > 0) {
@@ -189,6 +197,18 @@ void Connection::on_read(error_code ec, std::size_t bytes) {
     } else if (is_handling_) {
         start_read();
     }
+    readable_.notify();
+}
+
+void Connection::look_for_hangup() {
+    if (!is_handling_ || is_reading_ || read_error_) return;
+    pollfd peer{socket_.native_handle(), POLLRDHUP, 0};
+    if (::poll(&peer, 1, 0) == 0) {
+        hangup_.expire_after(kHangupPoll);
+        return;
+    }
+    read_error_ = asio::error::eof;
+    cancel_handler(CancelReason::kClientGone);
     readable_.notify();
 }
 

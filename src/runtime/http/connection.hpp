@@ -28,7 +28,8 @@ struct ServerShared {
 };
 
 /// One connection of the server, on one loop. A read is always under way while a handler runs: the
-/// bytes wait for the next request, and an end of file means that the client left.
+/// bytes wait for the next request, and an end of file means that the client left. Once as many
+/// wait as there is room for, the socket is asked now and then instead.
 class Connection final : public Exchange, public std::enable_shared_from_this<Connection> {
 public:
     using Socket = asio::generic::stream_protocol::socket;
@@ -69,6 +70,7 @@ private:
     awaitable<bool> fill();
     void start_read();
     void on_read(boost::system::error_code ec, std::size_t bytes);
+    void look_for_hangup();
     /// Feeds what was read to the parser; an Error for anything malformed.
     Result<void> parse_some();
     Result<void> check_raw_head(std::string_view parsed);
@@ -122,6 +124,7 @@ private:
     runtime::Deadline write_deadline_;    ///< closes the connection
     runtime::Deadline request_deadline_;  ///< cancels the handler
     runtime::Deadline silence_;           ///< sends a keep-alive
+    runtime::Deadline hangup_;            ///< looks for the end of a client that is not read
     std::chrono::milliseconds keep_alive_interval_{0};
     Response keep_alive_head_;
     std::string keep_alive_comment_;
