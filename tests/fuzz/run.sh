@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets with clang and runs each: tests/fuzz/run.sh [SECONDS]
+# Builds the fuzz targets with clang and runs each, or one: tests/fuzz/run.sh [SECONDS [NAME]]
 # Prints "fuzz NAME: passed, N executions" for each; exit status 1 when one found something.
 set -euo pipefail
 
@@ -26,6 +26,7 @@ FLAGS=(-std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fu
 SOURCES=(tests/support/review_cases.cpp tests/support/review_oracle.cpp src/base/rng.cpp
     src/base/error.cpp src/base/assert.cpp src/runtime/json.cpp src/runtime/boost_impl.cpp
     src/runtime/config/values.cpp src/runtime/config/suggestion.cpp
+    src/runtime/http/{connection,headers,problem}.cpp
     src/services/review/{beginnings,match_copy,normalizer,literal_automaton,live_prefix,pattern_rule}.cpp
     src/services/review/{hand_scanners,known_patterns,review_config,rule_set,copy_scan}.cpp
     src/services/review/{hold_back,reviewed_text}.cpp
@@ -53,7 +54,7 @@ for source in "${SOURCES[@]}"; do
 done
 
 status=0
-for target in tests/fuzz/*_fuzz.cpp; do
+for target in tests/fuzz/${2:-*}_fuzz.cpp; do
     name=$(basename "$target" _fuzz.cpp)
     "$CLANG" "${FLAGS[@]}" -fsanitize=fuzzer "$target" "${objects[@]}" "${LIBRARIES[@]}" \
         -o "$BUILD/${name}_fuzz"
