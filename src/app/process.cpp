@@ -66,7 +66,9 @@ Error folder_gone(const std::filesystem::path& path) {
                         path.string())};
 }
 
-http::Response problem_page(const Error& error) { return http::problem(error, ""); }
+http::Response problem_page(const Error& error, std::string_view /*target*/) {
+    return http::problem(error, "");
+}
 
 /// The running process: modules in start order, the admin listener, the operator's socket. Members
 /// are destroyed in reverse, so what others refer to stands first.

@@ -32,7 +32,7 @@ int run_sim(const SimOptions& options) {
     http::Server server(
         loops, "sim", http::ServerLimits(),
         [&simulator](http::Exchange& exchange) { return simulator.handle(exchange); },
-        [](const Error& error) { return http::problem(error, ""); });
+        [](const Error& error, std::string_view /*target*/) { return http::problem(error, ""); });
     const auto listening = server.listen({*where, ""});
     if (!listening) {
         say("quire: {}", listening.error().message());

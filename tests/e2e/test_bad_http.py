@@ -44,6 +44,20 @@ def assert_refused_and_closed(up: Up, data: bytes | str, *also: int) -> None:
         assert connection.is_closed(), "the connection stayed open"
 
 
+def test_what_is_refused_is_counted_and_in_the_log() -> None:
+    with Up() as up:
+        for data in (head(up, start="GET /v1/nothing?secret=1 HTTP/1.1"),
+                     "POST /api/v1/keys HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"):
+            answer = send(up, data)
+            [line] = [line for line in up.stderr.splitlines()
+                      if answer.headers["x-request-id"] in line]
+            assert "request refused" in line and "secret" not in line, line
+            assert data.split()[1].split("?")[0] in line, line
+        assert_problem(answer, 400, "invalid_value")
+        for code in ("404", "400"):
+            assert up.gauge("quire_http_requests_total", route="unknown", code=code) == 1
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completion", "/v1", "/v1/", "/v2/chat/completions",
                                   "/v1/chat/completions/x", "/v1//chat/completions",
                                   "/v1/chat/../models", "/V1/models", "/v1/models%00"])

@@ -53,7 +53,9 @@ public:
         auto shared = std::make_shared<http::ServerShared>();
         shared->name = "fuzz";
         shared->handler = echo;
-        shared->error_page = [](const Error& error) { return http::problem(error, ""); };
+        shared->error_page = [](const Error& error, std::string_view /*target*/) {
+            return http::problem(error, "");
+        };
         auto connection = std::make_shared<http::Connection>(
             loop_, http::Connection::Socket(std::move(ours_)), shared);
         auto on_end = [this, connection](const std::exception_ptr& escaped) {

@@ -58,7 +58,9 @@ GatewayUnderTest::GatewayUnderTest(gateway::GatewayConfig with) : config(std::mo
     server.emplace(
         loops, "gateway", config.http,
         [this](http::Exchange& exchange) { return http->handle(exchange); },
-        [this](const Error& error) { return http->malformed(error); });
+        [this](const Error& error, std::string_view target) {
+            return http->malformed(error, target);
+        });
     const auto listening = server->listen({{"127.0.0.1", 0}, ""});
     EXPECT_TRUE(listening);
     target_.url = {false, "127.0.0.1", server->port(), ""};

@@ -119,7 +119,7 @@ protected:
     Script script_;
     http::Server server_{loops_, "upstream", http::ServerLimits(),
                          [this](http::Exchange& exchange) { return serve(exchange, script_); },
-                         [](const Error&) { return http::Response(); }};
+                         [](const Error&, std::string_view) { return http::Response(); }};
     http::Client client_{loops_};
     std::optional<OpenAiProvider> provider_;
     common::v1::ChatRequest chat_;

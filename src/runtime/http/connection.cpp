@@ -135,7 +135,7 @@ awaitable<void> Connection::run_handler() {
 }
 
 awaitable<void> Connection::refuse(Error error) {
-    Response page = server_->error_page(error);
+    Response page = server_->error_page(error, parser_->target);
     is_cut_ = true;  // `connection: close`
     const auto sent = co_await respond(std::move(page));
     if (sent) co_await linger();

@@ -123,7 +123,9 @@ protected:
             ++handled_;
             return handler(exchange);
         };
-        const auto page = [](const Error& error) { return problem(error, ""); };
+        const auto page = [](const Error& error, std::string_view /*target*/) {
+            return problem(error, "");
+        };
         server_.emplace(loops_, "test", limits, count_and_handle, page);
         const auto listening = server_->listen({{"127.0.0.1", 0}, ""});
         EXPECT_TRUE(listening);

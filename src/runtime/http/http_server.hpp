@@ -92,8 +92,9 @@ struct Listen {
 /// size and time, body, idle time and write stalls. Connections spread over the loops.
 class Server {
 public:
-    /// What a malformed request is answered with; lets each listener speak its own error dialect.
-    using ErrorPage = std::function<Response(const Error&)>;
+    /// What a malformed request is answered with, given its target as far as it was understood;
+    /// lets each listener speak its own error dialect.
+    using ErrorPage = std::function<Response(const Error&, std::string_view target)>;
 
     Server(runtime::EventLoops& loops, std::string name, ServerLimits limits, Handler handler,
            ErrorPage error_page);

@@ -130,8 +130,9 @@ protected:
     }
 
     void serve(Handler handler, ServerLimits limits = {}) {
-        server_.emplace(loops_, "test", limits, std::move(handler),
-                        [](const Error& error) { return problem(error, ""); });
+        server_.emplace(
+            loops_, "test", limits, std::move(handler),
+            [](const Error& error, std::string_view /*target*/) { return problem(error, ""); });
         target_.url = {false, "127.0.0.1", 0, ""};
         if (GetParam() == "Unix") target_.unix_path = folder_.path() / "test.sock";
         const auto listening = server_->listen({{"127.0.0.1", 0}, target_.unix_path});

@@ -71,7 +71,7 @@ protected:
     Result<Commented> get(Handler handler) {
         if (!server_) {
             server_.emplace(loops_, "test", ServerLimits(), std::move(handler),
-                            [](const Error&) { return Response(); });
+                            [](const Error&, std::string_view) { return Response(); });
             const auto listening = server_->listen({{"127.0.0.1", 0}, ""});
             EXPECT_TRUE(listening);
         }

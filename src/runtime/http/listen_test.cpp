@@ -24,7 +24,8 @@ protected:
 
     test::TemporaryFolder folder_;
     runtime::EventLoops loops_{1};
-    Server server_{loops_, "test", {}, do_nothing, [](const Error&) { return Response(); }};
+    Server server_{
+        loops_, "test", {}, do_nothing, [](const Error&, std::string_view) { return Response(); }};
 };
 
 TEST_F(Listening, PortZeroPicksAFreeOne) {
@@ -35,7 +36,8 @@ TEST_F(Listening, PortZeroPicksAFreeOne) {
 
 TEST_F(Listening, SaysWhichAddressIsTaken) {
     ASSERT_TRUE(listen("127.0.0.1", 0));
-    Server second(loops_, "second", {}, do_nothing, [](const Error&) { return Response(); });
+    Server second(loops_, "second", {}, do_nothing,
+                  [](const Error&, std::string_view) { return Response(); });
 
     const auto listening = second.listen({{"127.0.0.1", server_.port()}, ""});
 

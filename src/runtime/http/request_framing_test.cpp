@@ -48,7 +48,7 @@ protected:
                   ++handled_;
                   return answer(exchange);
               },
-              [](const Error& error) { return problem(error, ""); }) {
+              [](const Error& error, std::string_view /*target*/) { return problem(error, ""); }) {
         const auto listening = server_.listen({{"127.0.0.1", 0}, ""});
         EXPECT_TRUE(listening);
     }

@@ -131,11 +131,12 @@ protected:
     runtime::EventLoops loops_{2};
     http::Client client_{loops_};
     http::Target target_;
-    http::Server server_{loops_,
-                         "test",
-                         {},
-                         [this](http::Exchange& exchange) { return dispatcher_.handle(exchange); },
-                         [](const Error& error) { return http::problem(error, ""); }};
+    http::Server server_{
+        loops_,
+        "test",
+        {},
+        [this](http::Exchange& exchange) { return dispatcher_.handle(exchange); },
+        [](const Error& error, std::string_view /*target*/) { return http::problem(error, ""); }};
 };
 
 TEST_F(JsonDispatcherTest, AnswersACallByPathAndByShortName) {

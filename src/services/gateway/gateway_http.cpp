@@ -67,6 +67,9 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
     return error;
 }
 
+/// A log line has room for so much of what a client says.
+std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+
 /// One entry of Server-Timing, in milliseconds.
 void append_timing(std::string& out, std::string_view name, std::int64_t micros) {
     const fmt::format_int millis(micros / 1000);
@@ -230,6 +233,11 @@ awaitable<void> GatewayHttp::answer_error(GatewayCall& call, Error error) {
     if (is_ours && error.code() != ErrorCode::kShuttingDown) {
         QUIRE_LOG(warn, "request failed", {"request_id", call.ctx.request_id},
                   {"trace_id", trace_id}, {"code", error.name()}, {"why", error.message()});
+    } else if (!is_ours) {
+        const http::RequestHead& head = call.exchange.head();
+        QUIRE_LOG(info, "request refused", {"request_id", call.ctx.request_id},
+                  {"trace_id", trace_id}, {"method", shown(head.method)},
+                  {"path", shown(head.path)}, {"code", error.name()}, {"why", error.message()});
     }
     if (call.exchange.is_answered()) {
         // The 200 is out: an error event is the last one, and no [DONE] follows.
@@ -265,9 +273,13 @@ rpc::CallContext GatewayHttp::make_context(const http::RequestHead& head) {
     return ctx;
 }
 
-http::Response GatewayHttp::malformed(const Error& error) {
+http::Response GatewayHttp::malformed(const Error& error, std::string_view target) {
     const std::string request_id = make_id("req", deps_.clock.now(), deps_.rng);
-    return error_response(error, "/v1", request_id, "");
+    const std::string_view path = target.substr(0, target.find('?'));
+    QUIRE_LOG(info, "request refused", {"request_id", request_id}, {"path", shown(path)},
+              {"code", error.name()}, {"why", error.message()});
+    count(nullptr, "", http::status_of(error));
+    return error_response(error, path.empty() ? "/v1" : path, request_id, "");
 }
 
 void GatewayHttp::count(const Route* route, std::string_view verb, int status) {

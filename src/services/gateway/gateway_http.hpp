@@ -23,8 +23,8 @@ public:
     GatewayHttp(Deps deps, const GatewayConfig& config);
 
     awaitable<void> handle(http::Exchange& exchange);
-    /// What a request that is not HTTP is answered with.
-    http::Response malformed(const Error& error);
+    /// What a request that is not HTTP is answered with; `target` is what is known of its own.
+    http::Response malformed(const Error& error, std::string_view target);
     void begin_drain() { is_draining_ = true; }
 
 private:

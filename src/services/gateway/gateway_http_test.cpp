@@ -343,12 +343,16 @@ TEST_F(GatewayHttpTest, RefusesEverythingWhileItDrains) {
 }
 
 TEST_F(GatewayHttpTest, AnswersBrokenHttpInItsOwnDialect) {
-    const http::Response page =
-        gateway_.http->malformed(Error(ErrorCode::kInvalidValue, "not HTTP"));
+    const Error error(ErrorCode::kInvalidValue, "not HTTP");
+    for (const auto& [target, content_type] :
+         {std::pair("", "application/json"), std::pair("/v1/models?x=/api/v1/", "application/json"),
+          std::pair("/api/v1/keys?a=b", "application/problem+json")}) {
+        const http::Response page = gateway_.http->malformed(error, target);
 
-    EXPECT_EQ(page.status, 400);
-    EXPECT_EQ(page.content_type, "application/json");
-    EXPECT_NE(page.body.find(R"("code":"invalid_value")"), std::string::npos) << page.body;
+        EXPECT_EQ(page.status, 400);
+        EXPECT_EQ(page.content_type, content_type) << target;
+        EXPECT_NE(page.body.find(R"("code":"invalid_value")"), std::string::npos) << page.body;
+    }
 }
 
 TEST_F(GatewayHttpTest, AClientThatLeavesCancelsItsRequest) {

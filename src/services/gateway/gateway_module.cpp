@@ -16,7 +16,9 @@ public:
           server_(
               wiring.loops(), "gateway", config_.http,
               [this](http::Exchange& exchange) { return http_.handle(exchange); },
-              [this](const Error& error) { return http_.malformed(error); }) {}
+              [this](const Error& error, std::string_view target) {
+                  return http_.malformed(error, target);
+              }) {}
 
     Result<void> start() override {
         QUIRE_TRY(const http::HostPort where, http::parse_host_port(config_.listen));
