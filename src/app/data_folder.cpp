@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -54,7 +55,9 @@ bool DataFolder::is_there() const {
     struct stat ours {};
     struct stat found {};
     const fs::path file = path_ / "quire.lock";
-    if (fstat(lock_, &ours) != 0 || stat(file.c_str(), &found) != 0) return false;
+    // What cannot be looked at, for the moment or for us, may well be there.
+    if (stat(file.c_str(), &found) != 0) return errno != ENOENT && errno != ENOTDIR;
+    if (fstat(lock_, &ours) != 0) return true;
     return ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
 }
 

@@ -351,10 +351,11 @@ int run_up(const UpOptions& options, const config::Environment& environment) {
         const auto completed = process.complete_first_run();
         if (!completed) say_error(completed.error());
     }
-    while (!signals.wait_for(kFolderPoll) && process.has_folder()) {
+    // Without its folder no credit is safe: what was sold would be forgotten.
+    bool is_folder_gone = false;
+    while (!is_folder_gone && !signals.wait_for(kFolderPoll)) {
+        is_folder_gone = !process.has_folder();
     }
-    // Without it no credit is safe: what was sold would be forgotten.
-    const bool is_folder_gone = !process.has_folder();
     if (is_folder_gone) say_error(folder_gone(options.data));
     QUIRE_LOG(info, "draining", {"limit_ms", options.settings.shutdown.drain.count()});
     process.begin_drain();

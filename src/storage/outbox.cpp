@@ -1,6 +1,7 @@
 #include "storage/outbox.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace quire::storage {
 
@@ -66,10 +67,13 @@ Result<bool> OutboxRetention::prune(Connection& connection, Timestamp until, Tim
                                                 {after_, kBatch}));
     const auto is_old = [&](const Row& row) { return row.integer(1) < until.micros; };
     const auto is_ahead = [&](const Row& row) { return row.integer(1) > now.micros; };
-    const auto last_old = std::find_if(rows.rbegin(), rows.rend(), is_old);
+    const auto first_young = std::find_if(
+        rows.begin(), rows.end(), [&](const Row& row) { return !is_old(row) && !is_ahead(row); });
+    const auto last_old =
+        std::find_if(std::make_reverse_iterator(first_young), rows.rend(), is_old);
     if (last_old == rows.rend()) {
         const bool is_full = static_cast<std::int64_t>(rows.size()) == kBatch;
-        const bool goes_on = is_full && std::all_of(rows.begin(), rows.end(), is_ahead);
+        const bool goes_on = is_full && first_young == rows.end();
         after_ = goes_on ? rows.back().integer(0) : 0;
         return goes_on;
     }

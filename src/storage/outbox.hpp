@@ -40,8 +40,8 @@ struct OutboxRows {
 Result<OutboxRows> read_outbox(Connection& connection, std::int64_t after_sequence,
                                std::int64_t limit);
 
-/// Deletes old events, `kBatch` at a time and in their order. What comes before an old event is as
-/// old, whatever it says: a clock set ahead may have dated it.
+/// Deletes old events, `kBatch` at a time and in their order. What is dated ahead and comes before
+/// an old event is as old: a clock had been set ahead.
 class OutboxRetention {
 public:
     static constexpr std::int64_t kBatch = 100;

@@ -192,6 +192,15 @@ TEST_F(OutboxTest, EventsDatedAheadKeepNoOldOne) {
     EXPECT_EQ(read(0, 0).front().created_at, Timestamp{41});
 }
 
+TEST_F(OutboxTest, AnEventDatedBackTakesNoYoungOneWithIt) {
+    for (const int at : {50, 51, 3, 52}) ASSERT_TRUE(append_event(*store_, event(at)));
+    OutboxRetention retention;
+
+    EXPECT_FALSE(*retention.prune(*store_, Timestamp{41}, Timestamp{60}));
+
+    EXPECT_EQ(read(0, 0).size(), 4u);
+}
+
 TEST_F(OutboxTest, RetentionComesBackToEventsThatAreNoLongerAhead) {
     for (int i = 1; i <= 100; ++i) ASSERT_TRUE(append_event(*store_, event(500 + i)));
     OutboxRetention retention;

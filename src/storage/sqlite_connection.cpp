@@ -7,7 +7,7 @@ namespace quire::storage {
 namespace {
 
 constexpr int kBusyMillis = 5'000;
-/// Of SQLite's machine: less than a millisecond.
+/// Of SQLite's machine, some microseconds each; counting a table or sorting is a single one.
 constexpr int kStepsBetweenLooks = 10'000;
 constexpr std::size_t kAddressesMax = 1'000;
 

@@ -36,6 +36,7 @@ protected:
     }
 
     test::TemporaryFolder folder_;
+    std::atomic<bool> is_stopping_{false};
     std::unique_ptr<SqliteConnection> store_;
 };
 
@@ -217,16 +218,15 @@ TEST_F(SqliteConnectionTest, ACommitThatFailsRollsBack) {
 }
 
 TEST_F(SqliteConnectionTest, ALongStatementEndsWhenItsOwnerStops) {
-    std::atomic<bool> is_stopping{false};
-    store_->stop_when(is_stopping);
+    store_->stop_when(is_stopping_);
     std::thread stopper([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        is_stopping = true;
+        is_stopping_ = true;
     });
 
     const auto rows = store_->query(
-        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) "
-        "SELECT COUNT(*) FROM numbers");
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers "
+        "LIMIT 500000000) SELECT COUNT(*) FROM numbers");
 
     stopper.join();
     ASSERT_FALSE(rows);

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import selectors
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from chat import PROVIDER_KEY, ask, local_provider, model, open_chat
@@ -46,6 +46,16 @@ def nothing_is_left(up: Up, upstream: ScriptedUpstream) -> Iterator[None]:
     up.wait_until_back_to(before)
     upstream.reset()
     assert ask(up, model="narrow").status == 200
+
+
+def unread(connection: Connection) -> int:
+    """Bytes that arrived at the server's socket and that it has not read."""
+    port = connection.sock.getsockname()[1]
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        if int(fields[2].split(":")[1], 16) == port:
+            return int(fields[4].split(":")[1], 16)
+    raise AssertionError(f"no connection to port {port}")
 
 
 def leave(connection: Connection, reset: bool) -> float:
@@ -108,7 +118,8 @@ def test_leaving_is_seen_behind_pipelined_requests_that_nobody_reads(
     connection = open_chat(up)
     seen = asked(upstream)
     connection.send(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n" * (100 * KIB // 37))
-    time.sleep(0.3)  # the server has taken what it takes
+    wait_until(lambda: unread(connection) > 0, "the server to have taken what it takes")
+    wait_until_still(lambda: unread(connection), "the server to take no more", still=0.2)
     assert_upstream_saw_it(seen, leave(connection, reset))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from chat import PROVIDER_KEY, TYPES, ask, assert_error, local_provider, model, open_chat, text_of
+from prompts import generate, publish
 from quire_process import Up
 from raw_http import Answer
 from scripted_upstream import ScriptedUpstream
@@ -259,6 +260,33 @@ def test_the_log_does_not_hold_the_key_either(strict: Up, upstream: ScriptedUpst
     log = strict.stderr + "\n".join(strict.lines[1:])
     assert PROVIDER_KEY not in log
     assert strict.api_key is not None and strict.api_key not in log
+
+
+def test_the_log_does_not_hold_what_a_refusal_quotes(upstream: ScriptedUpstream) -> None:
+    secret = "canary-of-the-text"
+    upstream.play("tiny", then={"do": "status", "status": 400, "body": {"error": {
+        "message": f"cannot read: {secret}", "type": "invalid_request_error"}}})
+    config = {"providers": {"local": local_provider(upstream)}, "models": {"writer": model("tiny")}}
+    with Up(config, env={"LOCAL_KEY": PROVIDER_KEY}) as up:
+        assert publish(up, "careless", "{{ card | int }} {{ rows[name] }}").status == 201
+        answers = [
+            ask(up),
+            generate(up, secret),
+            generate(up, "careless", version=1,
+                     variables={"card": "4" * 30, "rows": {}, "name": "x"}),
+            generate(up, "careless", version=1,
+                     variables={"card": "4", "rows": {}, "name": secret}),
+            publish(up, "broken", f"{{{{ a '{secret}' }}}}"),
+            up.call("GET", f"/v1/models/{secret}", up.api_key),
+            up.call("GET", f"/v1/{secret}", up.api_key),
+            up.call("DELETE", f"/api/v1/keys/{up.api_key}", up.api_key),
+        ]
+        for answer in answers:
+            assert 400 <= answer.status < 500, answer
+            assert answer.headers["x-request-id"] in up.stderr
+        assert sum(secret in answer.text for answer in answers) >= 5, "nothing would be quoted"
+        for text in (secret, "4" * 10, up.api_key):
+            assert text not in up.stderr
 
 
 def test_the_deadline_of_a_request_ends_it(upstream: ScriptedUpstream) -> None:

@@ -18,7 +18,7 @@ using boost::system::error_code;
 constexpr std::size_t kReadBytes = 8 * 1024;
 constexpr std::size_t kAheadBytesMax = 64 * 1024;
 constexpr std::size_t kUnsentBytesMax = 16 * 1024;
-constexpr std::chrono::milliseconds kHangupPoll{50};
+constexpr std::chrono::milliseconds kHangupPoll{20};
 constexpr std::chrono::seconds kLinger{1};
 
 std::string_view reason_phrase(int status) {

@@ -24,6 +24,7 @@ constexpr milliseconds kPoll{250};
 constexpr milliseconds kPauseAfterError{1'000};
 constexpr std::chrono::minutes kPruneEvery{10};
 constexpr std::int64_t kPruneMax = 500;
+constexpr std::chrono::hours kClockAheadMax{24};
 
 class AnalyticsModule final : public runtime::Module {
 public:
@@ -118,6 +119,11 @@ private:
     awaitable<void> prune_old() {
         for (;;) {
             const Timestamp until = retention_clock_.now() - retention_;
+            if (retention_clock_.now() + kClockAheadMax < clock_.now()) {
+                QUIRE_LOG(warn,
+                          "the clock was set far ahead: what became old by that is kept until "
+                          "the next start");
+            }
             auto work = [until](storage::Connection& connection) {
                 return AnalyticsStore(connection).prune(until, kPruneMax);
             };

@@ -78,6 +78,7 @@ private:
                                                         "Invariants that did not hold at start.")
                                       .Add({});
         const auto report = co_await verifier_->verify();
+        if (!report && report.error().code() == ErrorCode::kShuttingDown) co_return;
         if (!report) {
             QUIRE_LOG(warn, "the ledger was not verified", {"why", report.error().message()});
             co_return;

@@ -18,7 +18,8 @@ LedgerVerifier::LedgerVerifier(std::unique_ptr<storage::SqliteConnection> connec
 }
 
 awaitable<Result<LedgerReport>> LedgerVerifier::verify() {
-    auto job = [this] {
+    auto job = [this]() -> Result<LedgerReport> {
+        if (is_stopping_) return Error(ErrorCode::kShuttingDown, "the process is stopping");
         auto check = [](storage::Connection& connection) { return check_ledger(connection); };
         return storage::in_transaction(*connection_, false, check);
     };

@@ -67,8 +67,10 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
     return error;
 }
 
-/// A log line has room for so much of what a client says.
-std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+/// The labels of a request, from closed sets: what comes from outside is no label.
+std::string_view path_label(const Route* route) {
+    return route == nullptr ? "unknown" : route->path;
+}
 
 /// One entry of Server-Timing, in milliseconds.
 void append_timing(std::string& out, std::string_view name, std::int64_t micros) {
@@ -158,6 +160,9 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
             exchange.cut_stream();
         } else {
             co_await answer_error(call, error);
+            if (status < 500) {
+                log_refusal(call.ctx.request_id, call.ctx.trace.trace_id_hex(), match.route, error);
+            }
         }
     }
     count(match.route, head.method, status);
@@ -233,11 +238,6 @@ awaitable<void> GatewayHttp::answer_error(GatewayCall& call, Error error) {
     if (is_ours && error.code() != ErrorCode::kShuttingDown) {
         QUIRE_LOG(warn, "request failed", {"request_id", call.ctx.request_id},
                   {"trace_id", trace_id}, {"code", error.name()}, {"why", error.message()});
-    } else if (!is_ours) {
-        const http::RequestHead& head = call.exchange.head();
-        QUIRE_LOG(info, "request refused", {"request_id", call.ctx.request_id},
-                  {"trace_id", trace_id}, {"method", shown(head.method)},
-                  {"path", shown(head.path)}, {"code", error.name()}, {"why", error.message()});
     }
     if (call.exchange.is_answered()) {
         // The 200 is out: an error event is the last one, and no [DONE] follows.
@@ -273,11 +273,19 @@ rpc::CallContext GatewayHttp::make_context(const http::RequestHead& head) {
     return ctx;
 }
 
+/// Neither message nor path: both may quote what the client sent.
+void GatewayHttp::log_refusal(std::string_view request_id, std::string_view trace_id,
+                              const Route* route, const Error& error) {
+    const auto left_out = refusals_.take(deps_.clock.steady());
+    if (!left_out) return;
+    QUIRE_LOG(info, "request refused", {"request_id", request_id}, {"trace_id", trace_id},
+              {"route", path_label(route)}, {"code", error.name()}, {"left_out", *left_out});
+}
+
 http::Response GatewayHttp::malformed(const Error& error, std::string_view target) {
     const std::string request_id = make_id("req", deps_.clock.now(), deps_.rng);
     const std::string_view path = target.substr(0, target.find('?'));
-    QUIRE_LOG(info, "request refused", {"request_id", request_id}, {"path", shown(path)},
-              {"code", error.name()}, {"why", error.message()});
+    log_refusal(request_id, "", nullptr, error);
     count(nullptr, "", http::status_of(error));
     return error_response(error, path.empty() ? "/v1" : path, request_id, "");
 }
@@ -291,7 +299,7 @@ void GatewayHttp::count(const Route* route, std::string_view verb, int status) {
     if (counter == nullptr) {
         // The path of an unknown route comes from outside and must not become a label.
         counter = &family.Add({{"service", "gateway"},
-                               {"route", route == nullptr ? "unknown" : std::string(route->path)},
+                               {"route", std::string(path_label(route))},
                                {"method", route == nullptr ? "unknown" : std::string(verb)},
                                {"code", std::to_string(status)}});
     }

@@ -3,6 +3,7 @@
 #include "runtime/metrics.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/gateway_routes.hpp"
+#include "services/gateway/log_limit.hpp"
 
 #include <atomic>
 #include <memory>
@@ -34,11 +35,14 @@ private:
     awaitable<void> answer_error(GatewayCall& call, Error error);
     rpc::CallContext make_context(const http::RequestHead& head);
     void count(const Route* route, std::string_view verb, int status);
+    void log_refusal(std::string_view request_id, std::string_view trace_id, const Route* route,
+                     const Error& error);
 
     Deps deps_;
     GatewayConfig config_;
     std::map<const Route*, const rpc::Method*> methods_;  ///< looked up once
     std::atomic<bool> is_draining_{false};
+    LogLimit refusals_;
     prometheus::Gauge& in_flight_;
     prometheus::Histogram& duration_;
 };
