@@ -13,6 +13,12 @@
 namespace quire::app {
 namespace {
 
+/// "" for the number of a version, else why it is none.
+std::string is_version(const std::string& text) {
+    const auto number = config::parse_integer(text);
+    return number && *number > 0 ? "" : "must be a whole number of at least 1";
+}
+
 /// The commands and where their flags land.
 class CommandLine {
 public:
@@ -174,7 +180,8 @@ private:
                         [this] { return get_prompt_command(options_, environment_, prompt_); });
         get->add_option("name", prompt_.name, "The prompt")->required();
         get->add_option("--label", prompt_.label, "The version that this label points at");
-        get->add_option("--version", prompt_.version, "The version of this number");
+        get->add_option("--version", prompt_.version, "The version of this number")
+            ->check(is_version);
         CLI::App* publish = add_command(*prompts, "publish", "Add a version.", [this] {
             return publish_prompt_command(options_, environment_, prompt_file_, prompt_.label);
         });
@@ -187,10 +194,7 @@ private:
         label->add_option("name", prompt_.name, "The prompt")->required();
         label->add_option("version", prompt_.version, "The number of the version")
             ->required()
-            ->check([](const std::string& text) -> std::string {
-                const auto number = config::parse_integer(text);
-                return number && *number > 0 ? "" : "must be a whole number of at least 1";
-            });
+            ->check(is_version);
         label->add_option("label", prompt_.label, "Such as production")->required();
         for (CLI::App* command : {list, get, publish, label}) {
             command->add_option("--url", options_.url, "A process elsewhere, with QUIRE_API_KEY");

@@ -24,22 +24,30 @@ struct GlobalOptions {
     bool is_json = false;
 };
 
-/// The running process that the options point to: --url with QUIRE_API_KEY, else the socket.
+/// The running process that the options point to: --url with QUIRE_API_KEY, else the socket. An
+/// Error is one of the options.
 Result<OperatorClient> connect(const GlobalOptions& options,
                                const config::Environment& environment);
 /// Prints the error on stderr and gives kCommandFailed.
 int fail(const Error& error);
+/// The same for what is wrong with the command itself: kWrongUsage.
+int wrong_usage(const Error& error);
 
+/// A problem+json answer (or OpenAI's object) as the Error it was.
+Error error_of(const OperatorAnswer& answer);
 /// An answer of the running process as JSON, or the Error it was.
 Result<json::value> call_json(const OperatorClient& client, const std::string& method,
                               const std::string& path, const std::string& body);
+
+/// The socket says 64-bit integers as strings, /api/v1 as numbers; absent is 0.
+std::int64_t integer_of(const json::value* value);
 
 int call_command(const GlobalOptions& options, const config::Environment& environment,
                  const std::string& method, const std::string& body);
 
 struct NewKey {
     std::string name;
-    std::string scopes;
+    std::optional<std::string> scopes;
     std::string expires;
 };
 int create_key_command(const GlobalOptions& options, const config::Environment& environment,
@@ -62,7 +70,7 @@ int verify_command(const GlobalOptions& options);
 struct PromptChoice {
     std::string name;
     std::string label;
-    std::int64_t version = 0;
+    std::int64_t version = 0;  ///< 0: not given
 };
 int list_prompts_command(const GlobalOptions& options, const config::Environment& environment);
 int get_prompt_command(const GlobalOptions& options, const config::Environment& environment,

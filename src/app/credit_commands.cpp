@@ -11,24 +11,15 @@ namespace {
 
 constexpr std::string_view kRpc = "/rpc/quire.credits.v1.Credits/";
 
-/// The socket says 64-bit integers as strings, /api/v1 as numbers; absent is 0.
-std::int64_t integer_of(const json::object& from, std::string_view name) {
-    const json::value* value = runtime::find_member(from, name);
-    if (value == nullptr) return 0;
-    if (value->is_int64()) return value->get_int64();
-    const auto parsed = config::parse_integer(runtime::text_member(from, name));
-    return parsed ? *parsed : 0;
-}
-
 /// One entry as /api/v1 says it, from either form.
 json::object entry_json(const json::object& from) {
     json::object out;
     out["id"] = std::string(runtime::text_member(from, "id"));
-    const std::int64_t micros = integer_of(from, "at_us");
+    const std::int64_t micros = integer_of(runtime::find_member(from, "at_us"));
     out["at"] =
         micros != 0 ? to_rfc3339(Timestamp{micros}) : std::string(runtime::text_member(from, "at"));
     out["kind"] = std::string(runtime::text_member(from, "kind"));
-    out["amount"] = integer_of(from, "amount");
+    out["amount"] = integer_of(runtime::find_member(from, "amount"));
     const std::string_view request = runtime::text_member(from, "request_id");
     out["request_id"] = nullptr;
     if (!request.empty()) out["request_id"] = std::string(request);
@@ -38,7 +29,7 @@ json::object entry_json(const json::object& from) {
 
 void print_entry(const json::object& entry) {
     print("{}  {:>16}  {:8}  {}  {}\n", runtime::text_member(entry, "at"),
-          integer_of(entry, "amount"), runtime::text_member(entry, "kind"),
+          integer_of(runtime::find_member(entry, "amount")), runtime::text_member(entry, "kind"),
           runtime::text_member(entry, "request_id"), runtime::text_member(entry, "description"));
 }
 
@@ -74,8 +65,7 @@ json::object report_json(const json::object& from) {
     if (const json::value* rows = runtime::find_member(from, "checked");
         rows && rows->is_object()) {
         for (const auto& row : rows->as_object()) {
-            const std::string_view name(row.key().data(), row.key().size());
-            checked[name] = integer_of(rows->as_object(), name);
+            checked[row.key()] = integer_of(&row.value());
         }
     }
     out["checked"] = std::move(checked);
@@ -89,27 +79,28 @@ json::object report_json(const json::object& from) {
 
 int balance_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     const auto answer = client->is_socket()
                             ? call_json(*client, "POST", fmt::format("{}GetBalance", kRpc), "{}")
                             : call_json(*client, "GET", "/api/v1/credits/balance", "");
     if (!answer) return fail(answer.error());
     json::object balance;
-    balance["available"] = integer_of(answer->as_object(), "available");
-    balance["held"] = integer_of(answer->as_object(), "held");
+    balance["available"] = integer_of(runtime::find_member(answer->as_object(), "available"));
+    balance["held"] = integer_of(runtime::find_member(answer->as_object(), "held"));
     balance["unit"] = "micro_credits";
     if (options.is_json) {
         print("{}\n", json::serialize(balance));
     } else {
-        print("available {} micro-credits, held {}\n", integer_of(balance, "available"),
-              integer_of(balance, "held"));
+        print("available {} micro-credits, held {}\n",
+              integer_of(runtime::find_member(balance, "available")),
+              integer_of(runtime::find_member(balance, "held")));
     }
     return kDone;
 }
 
 int entries_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     const auto answer = client->is_socket()
                             ? call_json(*client, "POST", fmt::format("{}ListEntries", kRpc),
                                         R"({"page":{"limit":1000}})")
@@ -157,7 +148,7 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
     if (options.is_json) {
         print("{}\n", json::serialize(shown));
     } else {
-        say("Granted {} micro-credits: {}", integer_of(shown, "amount"),
+        say("Granted {} micro-credits: {}", integer_of(runtime::find_member(shown, "amount")),
             runtime::text_member(shown, "id"));
     }
     return kDone;

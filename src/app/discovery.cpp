@@ -1,13 +1,12 @@
 #include "app/discovery.hpp"
 
 #include "providers/openai/openai_provider.hpp"
+#include "runtime/task_group.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
 #include <array>
-#include <future>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,10 +48,12 @@ bool is_listening(std::uint16_t port) {
     return is_open;
 }
 
-awaitable<void> list_into(providers::OpenAiProvider& provider,
-                          std::promise<Result<std::vector<std::string>>>& out) {
+/// Idle connections belong to their loop.
+awaitable<Result<std::vector<std::string>>> list_and_close(providers::OpenAiProvider& provider,
+                                                           http::Client& client) {
     auto listed = co_await provider.list_models(kModelsMax);
-    out.set_value(std::move(listed));
+    client.close_idle();
+    co_return listed;
 }
 
 Result<std::vector<std::string>> list_models(const KnownUpstream& known, const Secret& key,
@@ -60,20 +61,9 @@ Result<std::vector<std::string>> list_models(const KnownUpstream& known, const S
     QUIRE_TRY(http::Url url, http::parse_url(known.base_url));
     http::Client client(loops);
     providers::OpenAiProvider provider(client, std::move(url), key);
-    std::promise<Result<std::vector<std::string>>> promise;
-    auto future = promise.get_future();
-    runtime::TaskGroup group;
-    group.spawn(loops.loop(0).get_executor(), "list models", list_into(provider, promise));
-    auto listed = future.get();
-    group.join_blocking();
+    auto listed = runtime::run_blocking<std::vector<std::string>>(
+        loops.loop(0).get_executor(), "list models", list_and_close(provider, client));
     provider.stop();
-    // Idle connections belong to their loop.
-    std::promise<void> closed;
-    asio::post(loops.loop(0), [&] {
-        client.close_idle();
-        closed.set_value();
-    });
-    closed.get_future().wait();
     return listed;
 }
 

@@ -10,25 +10,7 @@ namespace quire::app {
 namespace {
 
 constexpr std::chrono::hours kLifetimeMax{24 * 36'500};
-
-/// A problem+json answer (or OpenAI's object) as the Error it was.
-Error error_of(const OperatorAnswer& answer) {
-    const auto parsed = runtime::parse_json(answer.body);
-    if (!parsed || !parsed->is_object()) {
-        return {ErrorCode::kInternalError, fmt::format("the process answered {}", answer.status)};
-    }
-    const auto& body = parsed->get_object();
-    const auto code = error_code_named(runtime::text_member(body, "code"));
-    std::string message(runtime::text_member(body, "detail"));
-    // Where in a body; the detail of a field that stands alone names it already.
-    const json::value* errors = runtime::find_member(body, "errors");
-    if (errors != nullptr && errors->is_array() && !errors->get_array().empty() &&
-        errors->get_array()[0].is_object()) {
-        const auto at = runtime::text_member(errors->get_array()[0].as_object(), "pointer");
-        if (at.find('/', 1) != std::string_view::npos) message = fmt::format("{}: {}", at, message);
-    }
-    return {code.value_or(ErrorCode::kInternalError), std::move(message)};
-}
+constexpr int kPage = 1'000;
 
 /// Times come as text from /api/v1 and as microseconds (a string) from the socket; people and
 /// scripts get one form.
@@ -47,8 +29,9 @@ json::object one_form(const json::object& from) {
     return out;
 }
 
-std::vector<std::string> split_scopes(const std::string& text) {
+std::vector<std::string> split_scopes(const std::optional<std::string>& given) {
     std::vector<std::string> scopes;
+    const std::string text = given.value_or("");
     std::size_t begin = 0;
     while (begin < text.size()) {
         const auto end = std::min(text.find(',', begin), text.size());
@@ -76,84 +59,34 @@ void print_key_line(const json::object& key) {
                                                  : "revoked " + text_or(key, "revoked_at", ""));
 }
 
-/// Of a text that comes in pieces.
-class LastLine {
-public:
-    void add(std::string_view bytes) {
-        while (!bytes.empty()) {
-            if (is_over_) text_.clear();
-            const auto end = bytes.find('\n');
-            text_ += bytes.substr(0, end);
-            is_over_ = end != std::string_view::npos;
-            bytes.remove_prefix(is_over_ ? end + 1 : bytes.size());
-        }
+Result<json::value> list_page(const OperatorClient& client, const std::string& after) {
+    if (client.is_socket()) {
+        json::object page;
+        page["limit"] = kPage;
+        page["after"] = after;
+        json::object body;
+        body["page"] = std::move(page);
+        return call_json(client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys", json::serialize(body));
     }
-    const std::string& text() const { return text_; }
-
-private:
-    std::string text_;
-    bool is_over_ = false;
-};
-
-/// A stream's status went out before its messages, so an error is its last line.
-bool is_error(std::string_view line) {
-    const auto parsed = runtime::parse_json(line);
-    if (!parsed || !parsed->is_object() || parsed->get_object().size() != 1) return false;
-    const json::value* error = runtime::find_member(parsed->get_object(), "error");
-    return error != nullptr && error->is_object() &&
-           runtime::text_member(error->get_object(), "type").starts_with("urn:quire:error:");
+    std::string path = fmt::format("/api/v1/keys?limit={}", kPage);
+    if (!after.empty()) path += "&after=" + after;
+    return call_json(client, "GET", path, "");
 }
 
 }  // namespace
 
-Result<json::value> call_json(const OperatorClient& client, const std::string& method,
-                              const std::string& path, const std::string& body) {
-    QUIRE_TRY(const OperatorAnswer answer, client.send(method, path, body));
-    if (answer.status >= 300) return error_of(answer);
-    if (answer.body.empty()) return json::value(json::object());
-    return runtime::parse_json(answer.body);
-}
-
-Result<OperatorClient> connect(const GlobalOptions& options,
-                               const config::Environment& environment) {
-    if (options.url.empty()) {
-        return OperatorClient::at_socket(socket_path(options.data), options.org);
-    }
-    const auto key = environment.find("QUIRE_API_KEY");
-    if (key == environment.end()) {
-        return Error(ErrorCode::kMissingRequiredParameter, "--url needs QUIRE_API_KEY to be set");
-    }
-    return OperatorClient::at_url(options.url, key->second);
-}
-
-int fail(const Error& error) {
-    say_error(error);
-    return kCommandFailed;
-}
-
-int call_command(const GlobalOptions& options, const config::Environment& /*environment*/,
-                 const std::string& method, const std::string& body) {
-    const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
-    LastLine last;
-    const auto show = [&last](std::string_view bytes) {
-        write_stdout(bytes);
-        std::fflush(stdout);
-        last.add(bytes);
-    };
-    const auto answer = client.send("POST", "/rpc/" + method, body, show);
-    if (!answer) return fail(answer.error());
-    if (answer->status >= 300) return fail(error_of(*answer));
-    return is_error(last.text()) ? kCommandFailed : kDone;
-}
-
 int create_key_command(const GlobalOptions& options, const config::Environment& environment,
                        const NewKey& key) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     json::object body;
     body["name"] = key.name;
     json::array scopes;
     for (const std::string& scope : split_scopes(key.scopes)) scopes.emplace_back(scope);
+    if (key.scopes && scopes.empty()) {
+        return wrong_usage(
+            {ErrorCode::kInvalidValue, "--scopes names none; leave it out for inference alone"});
+    }
     if (!scopes.empty()) body["scopes"] = std::move(scopes);
     if (!key.expires.empty()) {
         const auto after = config::parse_duration(key.expires);
@@ -193,17 +126,19 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
 
 int list_keys_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
-    const auto listed = client->is_socket()
-                            ? call_json(*client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys",
-                                        R"({"page":{"limit":1000}})")
-                            : call_json(*client, "GET", "/api/v1/keys?limit=1000", "");
-    if (!listed) return fail(listed.error());
-    const json::value* keys =
-        runtime::find_member(listed->as_object(), client->is_socket() ? "keys" : "data");
+    if (!client) return wrong_usage(client.error());
     json::array all;
-    if (keys != nullptr && keys->is_array()) {
+    for (bool has_more = true; has_more;) {
+        const std::string after = all.empty() ? "" : text_or(all.back().as_object(), "id", "");
+        const auto listed = list_page(*client, after);
+        if (!listed) return fail(listed.error());
+        const json::value* keys =
+            runtime::find_member(listed->as_object(), client->is_socket() ? "keys" : "data");
+        if (keys == nullptr || !keys->is_array() || keys->get_array().empty()) break;
         for (const json::value& key : keys->get_array()) all.push_back(one_form(key.as_object()));
+        const json::value* more = runtime::find_member(listed->as_object(), "has_more");
+        has_more = more != nullptr && more->is_bool() && more->get_bool() &&
+                   text_or(all.back().as_object(), "id", after) != after;
     }
     if (options.is_json) {
         json::object document;
@@ -218,7 +153,7 @@ int list_keys_command(const GlobalOptions& options, const config::Environment& e
 int revoke_key_command(const GlobalOptions& options, const config::Environment& environment,
                        const std::string& id) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     json::object body;
     body["id"] = id;
     const auto revoked =

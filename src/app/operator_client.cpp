@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <future>
-
 namespace quire::app {
 namespace {
 
@@ -17,10 +15,11 @@ struct Exchange {
     http::Target target;
     http::ClientRequest request;
     const std::function<void(std::string_view)>& on_bytes;
-    std::promise<Result<OperatorAnswer>> answer;
 };
 
-awaitable<Result<OperatorAnswer>> exchange_with(http::Client& client, const Exchange& exchange) {
+awaitable<Result<OperatorAnswer>> run_exchange(runtime::EventLoops& loops,
+                                               const Exchange& exchange) {
+    http::Client client(loops, 0);
     QUIRE_CO_TRY(auto response, client.send(exchange.target, exchange.request));
     OperatorAnswer answer;
     answer.status = response->status();
@@ -33,12 +32,6 @@ awaitable<Result<OperatorAnswer>> exchange_with(http::Client& client, const Exch
             answer.body += bytes;
         }
     }
-}
-
-awaitable<void> run_exchange(runtime::EventLoops& loops, Exchange& exchange) {
-    http::Client client(loops, 0);
-    auto answer = co_await exchange_with(client, exchange);
-    exchange.answer.set_value(std::move(answer));
 }
 
 }  // namespace
@@ -60,7 +53,7 @@ OperatorClient OperatorClient::at_url(std::string url, std::string key) {
 Result<OperatorAnswer> OperatorClient::send(
     const std::string& method, const std::string& path, const std::string& body,
     const std::function<void(std::string_view)>& on_bytes) const {
-    Exchange exchange{{}, {}, on_bytes, {}};
+    Exchange exchange{{}, {}, on_bytes};
     exchange.request.method = method;
     exchange.request.path = path;
     exchange.request.body = body;
@@ -77,11 +70,8 @@ Result<OperatorAnswer> OperatorClient::send(
         exchange.request.headers.emplace_back("authorization", "Bearer " + key_);
     }
     runtime::EventLoops loops(1);
-    runtime::TaskGroup group;
-    auto future = exchange.answer.get_future();
-    group.spawn(loops.loop(0).get_executor(), "operator call", run_exchange(loops, exchange));
-    auto answer = future.get();
-    group.join_blocking();
+    auto answer = runtime::run_blocking<OperatorAnswer>(
+        loops.loop(0).get_executor(), "operator call", run_exchange(loops, exchange));
     loops.stop();
     if (!answer && answer.error().code() == ErrorCode::kUpstreamError) {
         return Error(

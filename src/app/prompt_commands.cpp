@@ -13,15 +13,6 @@ namespace {
 
 constexpr std::string_view kRpc = "/rpc/quire.prompts.v1.Prompts/";
 
-/// The socket says 64-bit integers as strings, /api/v1 as numbers; absent is 0.
-std::int64_t integer_of(const json::value* value) {
-    if (value == nullptr) return 0;
-    if (value->is_int64()) return value->get_int64();
-    if (!value->is_string()) return 0;
-    const auto parsed = config::parse_integer(std::string(value->as_string()));
-    return parsed ? *parsed : 0;
-}
-
 json::value member_or(const json::object& from, std::string_view name, json::value otherwise) {
     const json::value* value = runtime::find_member(from, name);
     return value == nullptr ? std::move(otherwise) : json::value(*value);
@@ -170,7 +161,7 @@ int print_version(const json::object& version, bool is_json) {
 
 int list_prompts_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     const auto answer = client->is_socket()
                             ? call_json(*client, "POST", fmt::format("{}ListPrompts", kRpc),
                                         R"({"page":{"limit":1000}})")
@@ -202,7 +193,7 @@ int list_prompts_command(const GlobalOptions& options, const config::Environment
 int get_prompt_command(const GlobalOptions& options, const config::Environment& environment,
                        const PromptChoice& choice) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     json::object body;
     body["name"] = choice.name;
     if (!choice.label.empty()) body["label"] = choice.label;
@@ -223,7 +214,7 @@ int get_prompt_command(const GlobalOptions& options, const config::Environment& 
 int publish_prompt_command(const GlobalOptions& options, const config::Environment& environment,
                            const std::string& file, const std::string& label) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     auto body = read_prompt_file(file);
     if (!body) return fail(body.error());
     if (!label.empty()) {
@@ -242,7 +233,7 @@ int publish_prompt_command(const GlobalOptions& options, const config::Environme
 int label_prompt_command(const GlobalOptions& options, const config::Environment& environment,
                          const PromptChoice& choice) {
     const auto client = connect(options, environment);
-    if (!client) return fail(client.error());
+    if (!client) return wrong_usage(client.error());
     json::object body;
     if (!client->is_socket()) {
         body["version"] = choice.version;

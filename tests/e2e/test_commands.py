@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,10 @@ def test_what_is_printed_may_be_read_again(tmp_path: Path) -> None:
     (("frobnicate",), ["quire: there is no command 'frobnicate'", "credits"]),
     (("keys", "frob"), ["quire keys: there is no command 'frob'", "create"]),
     (("keys", "create", "--name", "x", "--expires", "999999999d"), ["36500d", "never"]),
+    (("keys", "create", "--name", "x", "--scopes", ","), ["--scopes", "inference"]),
+    (("keys", "list", "--url", "nonsense"), ["--url", "nonsense"]),
+    (("keys", "list", "--url", "http://127.0.0.1:1"), ["--url", "QUIRE_API_KEY"]),
+    (("prompts", "get", "blog", "--version", "0"), ["whole number", "1"]),
     (("prompts", "label", "blog", "x", "production"), ["whole number", "1"])])
 def test_a_wrong_argument_is_refused_with_what_would_be_right(
         up: Up, arguments: tuple[str, ...], words: list[str]) -> None:
@@ -336,6 +341,19 @@ def test_keys_are_managed_over_http_with_url_and_key(up: Up) -> None:
     assert run_quire("keys", "revoke", made["id"], "--url", up.url, env=env).returncode == 0
     wrong = run_quire("keys", "list", "--url", up.url, "--json", env={"QUIRE_API_KEY": "no"})
     assert wrong.returncode == 1 and wrong.stdout == ""
+
+
+def test_more_keys_than_fit_a_page_are_listed_to_the_last() -> None:
+    with Up() as many:
+        with ThreadPoolExecutor(8) as pool:
+            made = pool.map(lambda i: many.call("POST", "/api/v1/keys", many.api_key,
+                                                {"name": f"k{i}"}).json()["id"], range(1005))
+            ids = set(made)
+        env = {"QUIRE_API_KEY": str(many.api_key)}
+        for listed in (many.cli("keys", "list", "--json"),
+                       run_quire("keys", "list", "--url", many.url, "--json", env=env)):
+            keys = json.loads(listed.stdout)["data"]
+            assert len(keys) == 1006 and ids < {key["id"] for key in keys}
 
 
 def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
