@@ -18,13 +18,14 @@ struct KnownUpstream {
     std::string_view base_url;
     std::string_view key_variable;  ///< "": none needed
     std::uint16_t port;             ///< of the local server; 0: not local
+    std::string_view limit_field;   ///< the one that it heeds; "": either
 };
 
 constexpr std::array kKnown{
-    KnownUpstream{"openai", "https://api.openai.com/v1", "OPENAI_API_KEY", 0},
-    KnownUpstream{"ollama", "http://127.0.0.1:11434/v1", "", 11434},
-    KnownUpstream{"vllm", "http://127.0.0.1:8000/v1", "", 8000},
-    KnownUpstream{"llama", "http://127.0.0.1:8080/v1", "", 8080},
+    KnownUpstream{"openai", "https://api.openai.com/v1", "OPENAI_API_KEY", 0, ""},
+    KnownUpstream{"ollama", "http://127.0.0.1:11434/v1", "", 11434, "max_tokens"},
+    KnownUpstream{"vllm", "http://127.0.0.1:8000/v1", "", 8000, "max_tokens"},
+    KnownUpstream{"llama", "http://127.0.0.1:8080/v1", "", 8080, "max_tokens"},
 };
 constexpr std::size_t kModelsMax = 100;
 
@@ -112,6 +113,7 @@ Result<providers::ModelCatalog> catalog_for(const std::string& use,
         if (priced != nullptr) model = *priced;
         model.provider = use;
         if (priced == nullptr) model.price = providers::kSimPrice;
+        if (model.max_tokens_field.empty()) model.max_tokens_field = known.limit_field;
         catalog.models.emplace_back(name, model);
     }
     if (catalog.models.empty()) {

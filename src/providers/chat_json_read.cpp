@@ -91,6 +91,14 @@ Result<void> read_sampling(const json::object& body, ChatRequest& chat) {
         if (!seed->is_int64()) return bad("seed", "a whole number");
         chat.set_seed(seed->get_int64());
     }
+    // Some servers heed these over max_tokens, so that more would be made than was held.
+    for (const char* other : {"n_predict", "num_predict", "max_new_tokens", "max_output_tokens"}) {
+        if (!body.contains(other)) continue;
+        return Error(
+                   ErrorCode::kUnsupportedParameter,
+                   fmt::format("'{}' is not taken; max_completion_tokens limits an answer", other))
+            .with_param(other);
+    }
     if (const json::value* n = runtime::find_member(body, "n")) {
         if (!n->is_int64() || n->get_int64() < 1 || n->get_int64() > 128) {
             return bad("n", "a whole number from 1 to 128");

@@ -183,6 +183,7 @@ TEST(ReadChatRequest, RefusesValuesOutOfRangeOrOfAnotherType) {
 
 TEST(ReadChatRequest, SaysThatMoreThanOneChoiceIsNotOffered) {
     expect_refused({{body_with(R"("n":2)"), ErrorCode::kUnsupportedValue, "n"},
+                    {body_with(R"("n_predict":5)"), ErrorCode::kUnsupportedParameter, "n_predict"},
                     {body_with(R"("n":128)"), ErrorCode::kUnsupportedValue, "n"}});
 }
 

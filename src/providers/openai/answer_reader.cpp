@@ -152,6 +152,11 @@ void AnswerReader::read_usage(const json::object& body) {
     }
     if (const auto reasoning = detail("completion_tokens_details", "reasoning_tokens")) {
         usage.set_reasoning_tokens(*reasoning);
+        // Some count reasoning beside the completion: it is in the total then.
+        const auto total = tokens_member(from, "total_tokens");
+        if (*reasoning > 0 && total && *total == *input + *output + *reasoning) {
+            usage.set_output_tokens(*output + *reasoning);
+        }
     }
     completion_.usage = std::move(usage);
 }

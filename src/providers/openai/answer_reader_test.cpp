@@ -253,6 +253,22 @@ TEST(AnswerReader, TakesTheDetailsThatMakeSense) {
     EXPECT_FALSE(counted.estimated());
 }
 
+TEST(AnswerReader, CountsReasoningThatStandsBesideTheCompletion) {
+    struct Case {
+        std::string_view total;
+        std::int64_t output;
+    };
+    for (const Case& each : {Case{R"(,"total_tokens":57)", 48}, Case{R"(,"total_tokens":17)", 8},
+                             Case{R"(,"total_tokens":99)", 8}, Case{"", 8}}) {
+        const Seen seen = read_events({usage(fmt::format(
+            R"("prompt_tokens":9,"completion_tokens":8,"completion_tokens_details":{{"reasoning_tokens":40}}{})",
+            each.total))});
+
+        ASSERT_TRUE(seen.reader.completion().usage);
+        EXPECT_EQ(seen.reader.completion().usage->output_tokens(), each.output) << each.total;
+    }
+}
+
 TEST(AnswerReader, RefusesWhatIsNoAnswer) {
     for (const std::string_view garbage :
          {"", "x", "{", "[]", "5", "null", R"("text")", R"({"error":{"message":"overloaded"}})",

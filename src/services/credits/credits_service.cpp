@@ -113,8 +113,10 @@ awaitable<Result<v1::AdmitResponse>> CreditsService::admit(const rpc::CallContex
     order.request_hash = hex_of(request.request_hash());
     order.price = price->second;
     order.input_tokens = std::min(request.input_tokens_bound(), model->context_tokens);
-    order.output_tokens = request.output_tokens_wanted() == 0 ? model->max_output_tokens
-                                                              : request.output_tokens_wanted();
+    // No answer is longer than the context; one request must not hold a whole balance.
+    order.output_tokens = request.output_tokens_wanted() == 0
+                              ? model->max_output_tokens
+                              : std::min(request.output_tokens_wanted(), model->context_tokens);
     order.ttl = std::min(microseconds(request.ttl_us()), kTtlMax);
     auto hold = [&order](Ledger& ledger) { return ledger.hold(order); };
     QUIRE_CO_TRY(const HoldAnswer answer, deps_.writer.run(std::move(hold)));

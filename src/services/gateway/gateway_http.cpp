@@ -48,14 +48,12 @@ Result<void> check_media_type(const http::RequestHead& head) {
 
 /// What an error means at the edge: a cancelled handler's by the reason of the cancellation, an
 /// answer that broke off as a plain status when nothing of it was sent.
-Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
+Error meaning_of(const Error& error, http::CancelReason reason, bool is_answered) {
     if (error.code() == ErrorCode::kStreamInterrupted && !is_answered) {
         return {ErrorCode::kUpstreamError, error.message()};
     }
     if (error.code() == ErrorCode::kSettleFailed && !is_answered) {
-        // The answer is paid for, now or later: a library that repeats by itself would pay twice.
-        return Error(ErrorCode::kStorageUnavailable, error.message())
-            .with_detail(http::kNoRetry, "true");
+        return {ErrorCode::kStorageUnavailable, error.message()};
     }
     if (error.code() != ErrorCode::kCancelled) return error;
     if (reason == http::CancelReason::kDeadline) {
@@ -65,6 +63,15 @@ Error as_answer(Error error, http::CancelReason reason, bool is_answered) {
         return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
     }
     return error;
+}
+
+/// What is paid for, now or later, is not to be repeated by a library: it would pay twice.
+Error as_answer(const Error& error, http::CancelReason reason, bool is_answered) {
+    Error answer = meaning_of(error, reason, is_answered);
+    const bool is_paid =
+        error.code() == ErrorCode::kSettleFailed || error.detail(http::kNoRetry) == "true";
+    if (!is_paid || answer.detail(http::kNoRetry) == "true") return answer;
+    return std::move(answer).with_detail(http::kNoRetry, "true");
 }
 
 /// The labels of a request, from closed sets: what comes from outside is no label.

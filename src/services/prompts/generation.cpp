@@ -1,5 +1,6 @@
 #include "services/prompts/generation.hpp"
 
+#include "runtime/http/problem.hpp"
 #include "services/prompts/admission.hpp"
 #include "services/prompts/answer_record.hpp"
 #include "services/prompts/meter.hpp"
@@ -126,9 +127,11 @@ awaitable<Result<void>> Generation::run() {
     inference::v1::GenerateRequest request;
     Result<void> done = co_await review_input(*request.mutable_request());
     limit_output(*request.mutable_request(), admitted.output_tokens_granted());
+    meter_.limit_output(admitted.output_tokens_granted());
     if (done) {
         story_.begin_upstream(request.request());
         done = co_await deps_.inference->generate(ctx_, request, meter_);
+        if (meter_.is_too_long()) done = Result<void>();
     }
     if (done) done = co_await finish_review();
     co_return co_await conclude(hold, std::move(done));
@@ -208,7 +211,8 @@ awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
     *finished.mutable_usage() = meter_.usage();
     const auto settled = co_await settle(hold, finished, status_of(error));
     ignore(settled, "logged; it is tried again, and the caller's error is the older one");
-    co_return error;
+    // A library that repeats by itself would pay twice.
+    co_return std::move(error).with_detail(http::kNoRetry, "true");
 }
 
 /// The end is told once it is paid for.

@@ -1,10 +1,13 @@
 #include "services/prompts/meter.hpp"
 
+#include <algorithm>
+
 namespace quire::prompts {
 namespace {
 
 constexpr std::chrono::seconds kNoteEvery{2};
 constexpr std::int64_t kNoteTokens = 256;
+constexpr std::int64_t kLimitSlack = 32;
 
 /// A part is no greater than its whole.
 bool makes_sense(const common::v1::Usage& usage) {
@@ -30,6 +33,9 @@ awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
     if (event.has_started()) provider_ = event.started().provider();
     if (event.has_delta()) {
         estimate_.add(event.delta());
+        if (estimate_.least_output_tokens() / 2 - kLimitSlack > output_limit_) {
+            return leave_provider();
+        }
         note_progress();
     }
     return next_.write(event);
@@ -40,18 +46,34 @@ awaitable<Result<void>> Meter::keep_end(const common::v1::ChatEvent& event) {
     co_return Result<void>();
 }
 
+awaitable<Result<void>> Meter::leave_provider() {
+    is_too_long_ = true;
+    co_return cancelled_error();
+}
+
+std::string Meter::finish_reason() const {
+    if (is_too_long_) return "length";
+    return finished_ ? finished_->finish_reason() : "";
+}
+
 void Meter::note_progress() {
     const SteadyTime now = clock_.steady();
     const std::int64_t tokens = estimate_.output_tokens();
     if (now - noted_at_ < kNoteEvery && tokens - noted_tokens_ < kNoteTokens) return;
     noted_at_ = now;
     noted_tokens_ = tokens;
-    journal_.checkpoint(settlement(estimate_.usage(), "failed", ""));
+    journal_.checkpoint(settlement(estimated_usage(), "failed", ""));
 }
 
 common::v1::Usage Meter::usage() const {
     const bool is_counted = finished_ && finished_->has_usage() && makes_sense(finished_->usage());
-    return is_counted ? finished_->usage() : estimate_.usage();
+    return is_counted ? finished_->usage() : estimated_usage();
+}
+
+common::v1::Usage Meter::estimated_usage() const {
+    common::v1::Usage usage = estimate_.usage();
+    usage.set_output_tokens(std::min(usage.output_tokens(), output_limit_));
+    return usage;
 }
 
 credits::v1::SettleRequest Meter::settlement(const common::v1::Usage& usage,

@@ -7,7 +7,9 @@
 #include "services/prompts/journal.hpp"
 #include "services/prompts/usage_estimate.hpp"
 
+#include <limits>
 #include <optional>
+#include <string>
 
 namespace quire::prompts {
 
@@ -20,20 +22,26 @@ public:
 
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override;
 
+    /// The tokens of output that were held, and that the provider was told as the limit: no guess
+    /// is above it, and a provider that goes on to twice as much is left.
+    void limit_output(std::int64_t tokens) { output_limit_ = tokens; }
+    /// The provider was left for that: the answer ends here, for its length.
+    bool is_too_long() const { return is_too_long_; }
     /// Whether upstream produced anything: then it is charged, whatever happens after.
     bool has_content() const { return has_content_; }
-    /// The provider's reason; "" before the end.
-    std::string finish_reason() const { return finished_ ? finished_->finish_reason() : ""; }
+    /// The provider's reason, or ours; "" before the end.
+    std::string finish_reason() const;
     /// The provider's count, else (or where it makes no sense) the guess. `0` is a count, absent is
     /// not.
     common::v1::Usage usage() const;
-    common::v1::Usage estimated_usage() const { return estimate_.usage(); }
+    common::v1::Usage estimated_usage() const;
     /// How the request is settled with this usage.
     credits::v1::SettleRequest settlement(const common::v1::Usage& usage, std::string_view status,
                                           std::string_view finish_reason) const;
 
 private:
     awaitable<Result<void>> keep_end(const common::v1::ChatEvent& event);
+    awaitable<Result<void>> leave_provider();
     void note_progress();
 
     const rpc::CallContext& ctx_;
@@ -43,6 +51,8 @@ private:
     rpc::Sink<common::v1::ChatEvent>& next_;
     UsageEstimate estimate_;
     std::string provider_;
+    std::int64_t output_limit_ = std::numeric_limits<std::int64_t>::max();
+    bool is_too_long_ = false;
     bool has_content_ = false;
     std::optional<common::v1::Finished> finished_;
     SteadyTime noted_at_;

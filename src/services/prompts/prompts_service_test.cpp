@@ -1,5 +1,6 @@
 #include "services/prompts/prompts_service.hpp"
 
+#include "runtime/http/problem.hpp"
 #include "tests/support/chat_events.hpp"
 #include "tests/support/prompts_under_test.hpp"
 
@@ -179,6 +180,46 @@ TEST_F(PromptsServiceTest, WhatCameBeforeABreakIsPaidFor) {
     EXPECT_FALSE(chat());
 
     EXPECT_EQ(booked(), (Words{"failed 6+2 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, WhatIsPaidForIsNotToBeRepeated) {
+    play_.events = {started_event(), text_event("a")};
+    play_.end = Error(ErrorCode::kStreamInterrupted, "cut");
+    const auto paid = chat();
+    play_.events.clear();
+    const auto free = chat();
+
+    ASSERT_FALSE(paid || free);
+    EXPECT_EQ(paid.error().detail(http::kNoRetry), "true");
+    EXPECT_EQ(free.error().detail(http::kNoRetry), "");
+}
+
+TEST_F(PromptsServiceTest, AProviderThatIgnoresTheLimitIsLeft) {
+    under_.admission = test::PromptsUnderTest::granted(16);
+    play_.events = {started_event()};
+    for (int i = 0; i < 1000; ++i) play_.events.push_back(text_event("word "));
+    play_.events.push_back(finished_event());
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(events_.words.back(), "finished:length");
+    EXPECT_EQ(events_.words.size(), 1u + 97 + 1);  // up to (16 + 32) * 2 and one
+    EXPECT_EQ(booked(), (Words{"completed 6+16 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, AnAnswerUpToItsLimitIsNotCutHoweverItIsSent) {
+    under_.admission = test::PromptsUnderTest::granted(16);
+    for (const auto& [piece, count] :
+         {std::pair<std::string, int>("x", 90), {"long words, ", 16}, {std::string(200, 'x'), 1}}) {
+        play_.events = {started_event()};
+        for (int i = 0; i < count; ++i) play_.events.push_back(text_event(piece));
+        play_.events.push_back(finished_event());
+        events_ = test::ChatEvents();
+
+        ASSERT_TRUE(chat());
+
+        EXPECT_EQ(events_.words.back(), "finished:stop") << piece;
+    }
 }
 
 TEST_F(PromptsServiceTest, WhatCameBeforeTheClientLeftIsPaidFor) {

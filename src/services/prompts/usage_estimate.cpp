@@ -1,5 +1,7 @@
 #include "services/prompts/usage_estimate.hpp"
 
+#include "runtime/json.hpp"
+
 #include <algorithm>
 
 namespace quire::prompts {
@@ -7,12 +9,26 @@ namespace {
 
 constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kTokensPerMessage = 4;
+/// About what providers count for a large picture; the bytes of one say nothing.
+constexpr std::size_t kOtherPartBytesMax = 1'000 * kBytesPerToken;
 
 std::int64_t tokens_of(std::int64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
 
+bool is_text(const std::string& raw_part) {
+    const auto parsed = runtime::parse_json(raw_part);
+    return parsed && parsed->is_object() &&
+           runtime::text_member(parsed->get_object(), "type") == "text";
+}
+
+std::size_t bytes_of(const common::v1::ContentPart& part) {
+    const std::string& raw = part.raw_json();
+    if (raw.size() <= kOtherPartBytesMax || is_text(raw)) return part.text().size() + raw.size();
+    return kOtherPartBytesMax;
+}
+
 std::int64_t bytes_of(const common::v1::ChatMessage& message) {
     std::size_t bytes = 0;
-    for (const auto& part : message.parts()) bytes += part.text().size() + part.raw_json().size();
+    for (const auto& part : message.parts()) bytes += bytes_of(part);
     for (const auto& call : message.tool_calls()) {
         bytes += call.name().size() + call.arguments().size() + call.raw_json().size();
     }
@@ -38,6 +54,10 @@ void UsageEstimate::add(const common::v1::Delta& delta) {
 
 std::int64_t UsageEstimate::output_tokens() const {
     return std::max(deltas_, tokens_of(output_bytes_));
+}
+
+std::int64_t UsageEstimate::least_output_tokens() const {
+    return std::min(deltas_, tokens_of(output_bytes_));
 }
 
 common::v1::Usage UsageEstimate::usage() const {

@@ -73,6 +73,30 @@ TEST(UsageEstimate, CountsWhateverIsSentBesideTheTexts) {
     EXPECT_EQ(input_tokens(request), 9);
 }
 
+TEST(UsageEstimate, CountsAPictureNotByItsBytes) {
+    const std::string bytes(4'000'000, 'A');
+    ChatRequest picture = request_of({""});
+    picture.mutable_messages(0)->add_parts()->set_raw_json(
+        R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" + bytes + R"("}})");
+    EXPECT_EQ(input_tokens(picture), 1'004);
+
+    ChatRequest text = request_of({""});  // with a field of its own, so it is kept raw
+    text.mutable_messages(0)->add_parts()->set_raw_json(
+        R"({"type":"text","cache_control":{},"text":")" + bytes + R"("})");
+    EXPECT_GT(input_tokens(text), 1'000'000);
+}
+
+TEST(UsageEstimate, KnowsWhatSurelyCameHoweverItIsCut) {
+    const auto least = [](const std::vector<Delta>& deltas) {
+        UsageEstimate estimate((ChatRequest()));
+        for (const Delta& delta : deltas) estimate.add(delta);
+        return estimate.least_output_tokens();
+    };
+    EXPECT_EQ(least(std::vector<Delta>(40, text("x"))), 10);
+    EXPECT_EQ(least({text(std::string(160, 'x'))}), 1);
+    EXPECT_EQ(least(std::vector<Delta>(10, text("words"))), 10);
+}
+
 TEST(UsageEstimate, CountsWhatElseThePromptIsMadeOf) {
     ChatRequest request;
     request.set_tools_json("[12]");
