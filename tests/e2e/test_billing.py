@@ -419,7 +419,7 @@ def test_a_full_disk_refuses_and_forgets_nothing(case: Case, stream: bool) -> No
     slow = WORDS | {"chunks": {"text": "word ", "times": 100}, "itl_ms": 10}
     with case.start() as up:
         case.upstream.play("tiny", slow, then={"do": "text"})
-        running = case.open(up)
+        running = case.open(up, headers=KEY)
         wait_until(lambda: case.upstream.seen("tiny"), "the request upstream")
         wait_until(lambda: case.upstream.seen("tiny")[0].bytes_sent > 1000, "some text")
         with full_disk(up):
@@ -436,6 +436,9 @@ def test_a_full_disk_refuses_and_forgets_nothing(case: Case, stream: bool) -> No
         assert case.ask(up).status == 200
         request = broken.headers["x-request-id"]
         assert by_request(entries(up))[request] == [("usage", -23)]
+        again = case.ask(up, KEY)  # paid for, so it can still be had
+        assert again.status == 200 and again.headers["idempotent-replayed"] == "true"
+        assert "word word" in again.text
         assert balance(up)["available"] == CREDITS - 2 * 23 and verify(up)["ok"]
 
 

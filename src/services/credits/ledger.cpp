@@ -18,6 +18,7 @@ constexpr std::int64_t kOutputTokensMin = 16;
 constexpr std::chrono::hours kKeyLife{24};
 constexpr std::chrono::minutes kPruneEvery{1};
 constexpr std::int64_t kPruneMax = 1000;
+constexpr std::chrono::seconds kPruneAgain{1};  ///< where there were as many
 /// Money is a JSON integer, and JavaScript reads those exactly below 2^53.
 constexpr std::int64_t kBalanceMax = (std::int64_t{1} << 53) - 1;
 
@@ -306,9 +307,9 @@ std::size_t Ledger::expire_due(std::size_t limit) {
         ++expired;
     }
     if (is_pruning_due()) {
-        pruned_at_ = time;
         const auto pruned = note(store_->prune_keys(time - kKeyLife, kPruneMax));
-        ignore(pruned, "a failure ends the batch");
+        const bool has_more = pruned && *pruned >= kPruneMax;
+        pruned_at_ = has_more ? time - kPruneEvery + kPruneAgain : time;
     }
     return expired;
 }

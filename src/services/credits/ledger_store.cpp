@@ -227,14 +227,12 @@ Result<void> LedgerStore::delete_key(const std::string& project_id, const std::s
     return {};
 }
 
-Result<void> LedgerStore::prune_keys(Timestamp before, std::int64_t limit) {
-    QUIRE_TRY(
-        [[maybe_unused]] const auto deleted,
-        connection_->execute("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM "
-                             "idempotency_keys k WHERE at < $1 AND NOT EXISTS (SELECT 1 FROM holds "
-                             "WHERE holds.request_id = k.request_id) LIMIT $2)",
-                             {before.micros, limit}));
-    return {};
+Result<std::int64_t> LedgerStore::prune_keys(Timestamp before, std::int64_t limit) {
+    return connection_->execute(
+        "DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys k WHERE "
+        "at < $1 AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.request_id = k.request_id) "
+        "LIMIT $2)",
+        {before.micros, limit});
 }
 
 Result<std::optional<Price>> LedgerStore::find_price(std::int64_t version) {

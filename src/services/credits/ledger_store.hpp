@@ -131,8 +131,8 @@ public:
                                                    const std::string& key);
     Result<void> insert_key(const IdempotencyRow& row);
     Result<void> delete_key(const std::string& project_id, const std::string& key);
-    /// Deletes up to `limit` keys older than `before` whose requests are over.
-    Result<void> prune_keys(Timestamp before, std::int64_t limit);
+    /// Deletes up to `limit` keys older than `before` whose requests are over; gives how many.
+    Result<std::int64_t> prune_keys(Timestamp before, std::int64_t limit);
 
     Result<std::optional<Price>> find_price(std::int64_t version);
     Result<void> append_event(const storage::OutboxRow& event) {

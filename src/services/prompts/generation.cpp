@@ -233,16 +233,19 @@ awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,
                                                        const common::v1::Finished& finished,
                                                        std::string_view status) {
     const SteadyTime from = deps_.clock.steady();
-    auto request = meter_.settlement(finished.usage(), status, finished.finish_reason());
+    Settlement settlement;
+    settlement.request = meter_.settlement(finished.usage(), status, finished.finish_reason());
+    settlement.otherwise = meter_.estimated_usage();
+    settlement.trace = ctx_.trace;
+    settlement.whose = ctx_.principal;
     const bool is_whole = !finished.finish_reason().empty();
-    if (delivery_.record() && is_whole) {
-        const auto answer = delivery_.record()->finish(finished);
-        if (answer) {
-            const auto kept = co_await deps_.journal.put_outcome(ctx_, request, *answer);
-            ignore(kept, "without it a repeat is told that there is no answer");
-        }
+    if (delivery_.record() && is_whole) settlement.answer = delivery_.record()->finish(finished);
+    if (settlement.answer) {
+        const auto kept =
+            co_await deps_.journal.put_outcome(ctx_, settlement.request, *settlement.answer);
+        if (kept) settlement.answer.reset();
     }
-    auto settled = co_await hold.settle(std::move(request), meter_.estimated_usage(), ctx_.trace);
+    auto settled = co_await hold.settle(std::move(settlement));
     story_.add_step("settle", from);
     co_return settled;
 }

@@ -28,34 +28,32 @@ bool may_work_later(const Error& error) {
            error.code() == ErrorCode::kCreditsUnavailable || error.code() == ErrorCode::kOverloaded;
 }
 
-awaitable<Result<common::v1::Cost>> Settlements::settle(credits::v1::SettleRequest request,
-                                                        common::v1::Usage otherwise,
-                                                        runtime::TraceContext trace) {
-    auto once = settle_once(std::move(request), std::move(otherwise), std::move(trace));
+awaitable<Result<common::v1::Cost>> Settlements::settle(Settlement settlement) {
+    auto once = settle_once(std::move(settlement));
     auto settled = co_await runtime::shielded<common::v1::Cost>(tasks_, "settle", std::move(once));
     co_return settled;
 }
 
-awaitable<Result<common::v1::Cost>> Settlements::settle_once(credits::v1::SettleRequest request,
-                                                             common::v1::Usage otherwise,
-                                                             runtime::TraceContext trace) {
-    rpc::CallContext ctx;
-    ctx.request_id = request.request_id();
-    ctx.trace = trace;
-    const auto settled = co_await book(ctx, request, otherwise);
+awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settlement) {
+    const std::string request_id = settlement.request.request_id();
+    const auto settled = co_await book(settlement);
+    const auto executor = co_await asio::this_coro::executor;
+    if (settled && settlement.answer) {
+        retries_.spawn(executor, "store later", store_later(std::move(settlement)));
+        co_return settled->cost();
+    }
     if (settled) {
-        journal_.forget(request.request_id());
+        journal_.forget(request_id);
         co_return settled->cost();
     }
     const Error error = settled.error();
-    QUIRE_LOG(error, "a request was not settled", {"request_id", request.request_id()},
-              {"trace_id", trace.trace_id_hex()}, {"code", error.name()}, {"why", error.message()});
+    QUIRE_LOG(error, "a request was not settled", {"request_id", request_id},
+              {"trace_id", settlement.trace.trace_id_hex()}, {"code", error.name()},
+              {"why", error.message()});
     if (!may_work_later(error)) co_return error;
     count_failed();
-    journal_.checkpoint(request);  // the next start settles it, should this process end first
-    const auto executor = co_await asio::this_coro::executor;
-    retries_.spawn(executor, "settle later",
-                   settle_later(std::move(request), std::move(otherwise), std::move(trace)));
+    journal_.checkpoint(settlement.request);  // the next start settles it, if this process ends
+    retries_.spawn(executor, "settle later", settle_later(std::move(settlement)));
     co_return Error(ErrorCode::kSettleFailed,
                     "the answer's cost could not be booked yet, so the answer is not complete");
 }
@@ -81,29 +79,46 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
               {"tries", kRetriesMax});
 }
 
-/// `request` is left as it was booked.
-awaitable<Result<credits::v1::SettleResponse>> Settlements::book(
-    const rpc::CallContext& ctx, credits::v1::SettleRequest& request,
-    const common::v1::Usage& otherwise) {
-    auto settled = co_await credits_->settle(ctx, request);
+awaitable<Result<credits::v1::SettleResponse>> Settlements::book(Settlement& settlement) {
+    rpc::CallContext ctx;
+    ctx.request_id = settlement.request.request_id();
+    ctx.trace = settlement.trace;
+    auto settled = co_await credits_->settle(ctx, settlement.request);
     if (settled || settled.error().code() != ErrorCode::kInvalidValue) co_return settled;
-    *request.mutable_usage() = otherwise;
-    settled = co_await credits_->settle(ctx, request);
+    *settlement.request.mutable_usage() = settlement.otherwise;
+    settled = co_await credits_->settle(ctx, settlement.request);
     co_return settled;
 }
 
-awaitable<void> Settlements::settle_later(credits::v1::SettleRequest request,
-                                          common::v1::Usage otherwise,
-                                          runtime::TraceContext trace) {
+/// Nothing where it is stored, or where it never will be.
+awaitable<Result<void>> Settlements::store_answer(Settlement& settlement) {
+    if (!settlement.answer) co_return Result<void>();
     rpc::CallContext ctx;
-    ctx.request_id = request.request_id();
-    ctx.trace = trace;
+    ctx.principal = settlement.whose;
+    auto stored = co_await journal_.put_outcome(ctx, settlement.request, *settlement.answer);
+    if (!stored && may_work_later(stored.error())) co_return stored;
+    settlement.answer.reset();
+    co_return Result<void>();
+}
+
+awaitable<void> Settlements::store_later(Settlement settlement) {
     auto ask = [&]() -> awaitable<Result<void>> {
-        const auto settled = co_await book(ctx, request, otherwise);
+        auto stored = co_await store_answer(settlement);
+        co_return stored;
+    };
+    co_await retry(settlement.request.request_id(), ask);
+}
+
+/// The answer first: whoever repeats a request that is booked expects it.
+awaitable<void> Settlements::settle_later(Settlement settlement) {
+    auto ask = [&]() -> awaitable<Result<void>> {
+        auto stored = co_await store_answer(settlement);
+        if (!stored) co_return stored;
+        const auto settled = co_await book(settlement);
         if (!settled) co_return settled.error();
         co_return Result<void>();
     };
-    co_await retry(request.request_id(), ask);
+    co_await retry(settlement.request.request_id(), ask);
 }
 
 awaitable<void> Settlements::release_later(std::string request_id) {
@@ -149,12 +164,9 @@ awaitable<void> Settlements::release_unheard(std::string request_id) {
     ignore(released, "release_once has logged it");
 }
 
-awaitable<Result<common::v1::Cost>> Hold::settle(credits::v1::SettleRequest request,
-                                                 common::v1::Usage otherwise,
-                                                 runtime::TraceContext trace) {
+awaitable<Result<common::v1::Cost>> Hold::settle(Settlement settlement) {
     is_open_ = false;
-    auto settled =
-        co_await settlements_.settle(std::move(request), std::move(otherwise), std::move(trace));
+    auto settled = co_await settlements_.settle(std::move(settlement));
     co_return settled;
 }
 

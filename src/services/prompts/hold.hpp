@@ -6,6 +6,7 @@
 #include "services/prompts/journal.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace quire::prompts {
@@ -13,18 +14,25 @@ namespace quire::prompts {
 /// The ledger cannot be reached or written; the same settlement may work later.
 bool may_work_later(const Error& error);
 
+/// How a request is settled.
+struct Settlement {
+    credits::v1::SettleRequest request;
+    common::v1::Usage otherwise;  ///< where the ledger refuses the request's, beyond any price
+    runtime::TraceContext trace;
+    /// The whole answer, where it could not be stored: it is paid for, so that is tried again too.
+    std::optional<v1::StoredAnswer> answer;
+    rpc::Principal whose;  ///< the answer is
+};
+
 /// What settling needs beside a request: it goes on when the request's coroutine is gone.
 class Settlements {
 public:
     Settlements(std::shared_ptr<credits::Credits> credits, Journal& journal)
         : credits_(std::move(credits)), journal_(journal) {}
 
-    /// Settles, shielded from the caller's leaving (who then gets kCancelled at once). With the
-    /// usage `otherwise` where the ledger refuses that of the request, beyond any price. Where it
-    /// cannot be written this answers kSettleFailed, and goes on trying in the background.
-    awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
-                                               common::v1::Usage otherwise,
-                                               runtime::TraceContext trace);
+    /// Settles, shielded from the caller's leaving (who then gets kCancelled at once). Where the
+    /// ledger cannot be written this answers kSettleFailed, and goes on trying in the background.
+    awaitable<Result<common::v1::Cost>> settle(Settlement settlement);
     /// Voids, shielded likewise, and tried again likewise.
     awaitable<Result<void>> release(std::string request_id);
     /// The same without waiting.
@@ -34,14 +42,12 @@ public:
     void stop();
 
 private:
-    awaitable<Result<common::v1::Cost>> settle_once(credits::v1::SettleRequest request,
-                                                    common::v1::Usage otherwise,
-                                                    runtime::TraceContext trace);
-    awaitable<Result<credits::v1::SettleResponse>> book(const rpc::CallContext& ctx,
-                                                        credits::v1::SettleRequest& request,
-                                                        const common::v1::Usage& otherwise);
-    awaitable<void> settle_later(credits::v1::SettleRequest request, common::v1::Usage otherwise,
-                                 runtime::TraceContext trace);
+    awaitable<Result<common::v1::Cost>> settle_once(Settlement settlement);
+    /// `settlement.request` is left as it was booked.
+    awaitable<Result<credits::v1::SettleResponse>> book(Settlement& settlement);
+    awaitable<void> settle_later(Settlement settlement);
+    awaitable<Result<void>> store_answer(Settlement& settlement);
+    awaitable<void> store_later(Settlement settlement);
     awaitable<Result<void>> release_once(std::string request_id);
     awaitable<void> release_later(std::string request_id);
     /// Asks the ledger until it can answer. Anything but an answer of it: given up.
@@ -70,9 +76,7 @@ public:
     Hold& operator=(const Hold&) = delete;
 
     /// See Settlements.
-    awaitable<Result<common::v1::Cost>> settle(credits::v1::SettleRequest request,
-                                               common::v1::Usage otherwise,
-                                               runtime::TraceContext trace);
+    awaitable<Result<common::v1::Cost>> settle(Settlement settlement);
     awaitable<Result<void>> release();
 
 private:

@@ -1,6 +1,7 @@
 #include "services/prompts/meter.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace quire::prompts {
 namespace {
@@ -29,7 +30,7 @@ Meter::Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& jou
 
 awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
     if (event.has_finished()) return keep_end(event);
-    has_content_ = true;
+    if (!std::exchange(has_content_, true)) noted_at_ = clock_.steady();
     if (event.has_started()) provider_ = event.started().provider();
     if (event.has_delta()) {
         estimate_.add(event.delta());
