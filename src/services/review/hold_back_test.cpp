@@ -138,6 +138,67 @@ TEST(ReviewJson, ReviewsWhatIsNoJsonAsText) {
               R"({"a":1,"b":"[redacted:mail]", )");
 }
 
+TEST(ReviewJson, DecodesWhatItCanOfABrokenString) {
+    const auto rules = compiled(every_kind());
+    for (const std::string text : {
+             R"({"a":"f\u006frbidden phrase \ud83d"})",
+             R"({"a":"f\u006frbidden phrase \udc00\ud83d\u0041"})",
+             R"({"a":"f\u006frbidden phrase\u00)",
+             R"({"a":"f\u006frbidden phrase\u00"})",
+             R"({"a":"f\u006frbidden phrase\)",
+             R"({"a":"f\u006frbidden phrase\")",
+             R"({"a":"f\u006frbidden phrase \q"})",
+             R"({"a":"f\orbidden phr\u0061se"})",
+             R"({"a":"\ud835\udc1forbidden phrase \ud83d"})",
+             "{\"a\":\"f\\u006frbidden phrase\n\"}",
+             "{\"a\":\"f\\u006frbidden phrase \xFF\"}",
+         }) {
+        const ReviewedText reviewed = review_json(*rules, text);
+
+        EXPECT_EQ(reviewed.text, R"({"a":")") << text;
+        ASSERT_NE(reviewed.blocked_by, nullptr) << text;
+        EXPECT_EQ(reviewed.tally[0], 1) << text;
+    }
+}
+
+TEST(ReviewJson, LetsABrokenStringThroughAsItIs) {
+    const auto rules = compiled(every_kind());
+    for (const std::string text : {
+             R"({"a":"\ud83d \udc00\ud83d\u0041 \q \u00 \ux \u12)",
+             R"({"a":"\ud83d\ude00 \b\f\n\r\t\/\\\"", "b":"\)",
+             "{\"a\":\"line\nline \xFF\"}",
+         }) {
+        EXPECT_EQ(review_json(*rules, text).text, text);
+    }
+    EXPECT_EQ(review_json(*rules, R"({"a":"4111111111111111\u0021 \ud83d\u00)").text,
+              "{\"a\":\"[redacted:cards]! \xEF\xBF\xBD");
+}
+
+TEST(ReviewJson, ReviewsAsTextWhatStandsBeforeABlockInAString) {
+    const auto rules = compiled(every_kind());
+    const ReviewedText card =
+        review_json(*rules, R"(card 4111 1111 1111 1111 {"x":"forbidden phrase"})");
+    const ReviewedText twice = review_json(*rules, R"(a forbidden phrase "forbidden phrase")");
+
+    EXPECT_EQ(card.text, R"(card [redacted:cards] {"x":")");
+    ASSERT_NE(card.blocked_by, nullptr);
+    EXPECT_EQ(card.tally, (Tally{1, 1, 0, 0, 0, 0}));
+    EXPECT_EQ(twice.text, "a ");
+    ASSERT_NE(twice.blocked_by, nullptr);
+    EXPECT_EQ(twice.tally, (Tally{1, 0, 0, 0, 0, 0}));
+}
+
+TEST(ReviewJson, OfABlockInTheTextAndOneInAStringTheFirstCounts) {
+    const auto rules =
+        compiled({literal("string", "block", {"secret"}), literal("text", "block", {"{x"})});
+    const ReviewedText reviewed = review_json(*rules, R"(a {x "secret")");
+
+    EXPECT_EQ(reviewed.text, "a ");
+    ASSERT_NE(reviewed.blocked_by, nullptr);
+    EXPECT_EQ(reviewed.blocked_by->name, "text");
+    EXPECT_EQ(reviewed.tally, (Tally{0, 1}));
+}
+
 TEST(ReviewJson, CutsAtABlockAndNamesIt) {
     const auto rules = compiled(every_kind());
     const ReviewedText reviewed = review_json(*rules, R"({"a":"x","b":"a forbidden phrase"})");

@@ -9,8 +9,8 @@ namespace quire::review {
 
 /// Reviews JSON by what it means: each string (keys too) and each number is a text of its own,
 /// escapes decoded. What is redacted is encoded again, so valid JSON stays valid; all other bytes
-/// stay as they are. What is no valid JSON is reviewed as text as well. With a block, `text` is
-/// what stands before it, and no longer valid.
+/// stay as they are. What is no valid JSON is reviewed as text as well, its strings decoded as far
+/// as they can be. With a block, `text` is what stands before it, and no longer valid.
 ReviewedText review_json(const RuleSet& rules, std::string_view text);
 
 /// The same in turns: its tokens may be millions. `rules` and `text` outlive the call.

@@ -1,10 +1,23 @@
 #pragma once
 
+#include <unicode/utf8.h>
+
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace quire::review {
 
 inline constexpr char32_t kReplacement = 0xFFFD;
+
+/// `character` is no surrogate.
+inline void append_utf8(std::string& out, char32_t character) {
+    std::array<char, U8_MAX_LENGTH> bytes;
+    std::size_t size = 0;
+    U8_APPEND_UNSAFE(bytes.data(), size, static_cast<UChar32>(character));
+    out.append(bytes.data(), size);
+}
 
 /// UTF-8 byte by byte, so that it cannot matter how the text was cut. What is invalid becomes
 /// U+FFFD, one for each longest beginning of a character (Unicode 15, 3.9, "U+FFFD substitution").
