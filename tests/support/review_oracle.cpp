@@ -138,16 +138,25 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 bool is_alnum(char c) { return is_digit(c) || is_letter(c); }
 
+/// What may stand between two groups of a card.
+constexpr std::array<std::string_view, 9> kJoiners{" ",      "-",      "\u2010", "\u2011", "\u2012",
+                                                   "\u2013", "\u2014", "\u2015", "\u2212"};
+
 bool is_card(std::string_view text) {
     std::string digits;
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    for (std::size_t i = 0; i < text.size();) {
         if (is_digit(text[i])) {
-            digits += text[i];
+            digits += text[i++];
             continue;
         }
-        const bool joins = (text[i] == ' ' || text[i] == '-') && i > 0 && i + 1 < text.size() &&
-                           is_digit(text[i - 1]) && is_digit(text[i + 1]);
+        std::size_t size = 0;
+        for (const std::string_view joiner : kJoiners) {
+            if (text.substr(i).starts_with(joiner)) size = joiner.size();
+        }
+        const bool joins = size > 0 && i > 0 && i + size < text.size() && is_digit(text[i - 1]) &&
+                           is_digit(text[i + size]);
         if (!joins) return false;
+        i += size;
     }
     if (digits.size() < 13 || digits.size() > 19) return false;
     int sum = 0;
@@ -161,7 +170,7 @@ bool is_card(std::string_view text) {
 
 std::size_t card_at(std::string_view text, std::size_t at) {
     if (!is_digit(text[at]) || (at > 0 && is_digit(text[at - 1]))) return 0;
-    for (std::size_t size = std::min<std::size_t>(40, text.size() - at); size >= 13; --size) {
+    for (std::size_t size = std::min<std::size_t>(80, text.size() - at); size >= 13; --size) {
         const bool is_cut = at + size < text.size() && is_digit(text[at + size]);
         if (!is_cut && is_card(text.substr(at, size))) return size;
     }

@@ -52,6 +52,16 @@ struct Candidate {
     bool may_grow = false;  ///< the text ended before that was decided
 };
 
+/// The size of the space or dash that `text` begins with; 0 when it begins with something else.
+/// Besides ASCII these are U+2010 to U+2015 and the minus sign U+2212.
+std::size_t joiner_size(std::string_view text) {
+    if (text.starts_with(' ') || text.starts_with('-')) return 1;
+    if (text.starts_with("\xE2\x88\x92")) return 3;
+    const bool is_dash =
+        text.size() >= 3 && text.starts_with("\xE2\x80") && text[2] >= '\x90' && text[2] <= '\x95';
+    return is_dash ? 3 : 0;
+}
+
 /// `text` begins with a whole group's first digit.
 Candidate card_at(std::string_view text, bool is_whole) {
     std::array<char, kCardDigitsMax> digits{};
@@ -69,13 +79,15 @@ Candidate card_at(std::string_view text, bool is_whole) {
         }
         if (count >= kCardDigitsMin && passes_luhn(digits, count)) card.end = at;
         if (at == text.size() || count == kCardDigitsMax) return card;
-        if (text[at] != ' ' && text[at] != '-') return card;
-        if (at + 1 == text.size() && !is_whole) {
+        // The copy holds whole characters, so a joiner is never cut.
+        const std::size_t joiner = joiner_size(text.substr(at));
+        if (joiner == 0) return card;
+        at += joiner;
+        if (at == text.size() && !is_whole) {
             card.may_grow = true;
             return card;
         }
-        if (at + 1 == text.size() || !is_digit(text[at + 1])) return card;
-        ++at;
+        if (at == text.size() || !is_digit(text[at])) return card;
     }
 }
 
@@ -189,7 +201,8 @@ Candidate domain_at(std::string_view text, bool is_whole) {
         ++at;
         const std::size_t top = run_size(text.substr(at), is_letter);
         if (top >= kTopMin) domain.end = at + std::min(top, kTopMax);
-        domain.may_grow = at + top == text.size() && !is_whole;
+        // More letters than a label has are none, and change the end no more.
+        domain.may_grow = top <= kLabelMax && at + top == text.size() && !is_whole;
         if (domain.may_grow) return domain;
     }
     return domain;

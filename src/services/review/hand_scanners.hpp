@@ -11,8 +11,9 @@ namespace quire::review {
 /// the middle makes cheap. Like PatternRule::find_next: the next match at or behind `from` that no
 /// further text can change, or `from` moves on as far as no match can begin any more.
 
-/// Payment cards: whole digit groups joined by single spaces or dashes, 13 to 19 digits in all,
-/// right by Luhn's formula; never a part of a group. At most 37 bytes.
+/// Payment cards: whole digit groups joined by single spaces or dashes (ASCII's, U+2010 to U+2015,
+/// U+2212), 13 to 19 digits in all, right by Luhn's formula; never a part of a group. At most 73
+/// bytes.
 bool find_next_card(const MatchCopy& copy, bool is_whole, std::uint64_t& from, PatternMatch& found);
 
 /// IBANs of the countries in the registry, of their country's length, with single spaces between

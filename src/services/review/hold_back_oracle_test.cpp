@@ -50,6 +50,7 @@ const std::vector<std::string>& corpus() {
         "cafe\xCC\x81 and caf\xC3\xA9",
         "o\xE1\xB7\x8E\xCC\xA4\xCC\x88 ﬁne",
         "pay 4111 1111 1111 1111 or 4111-1111-1111-1112",
+        "4111\u20111111\u20131111 1111 4111\u22121111\u2016",
         "14111111111111111 4111111111111111 1",
         "mail bob@example.com, or a.b+c@mail.x.co.uk!",
         "DE89 3704 0044 0532 0130 00 and GB82WEST12345698765432x",

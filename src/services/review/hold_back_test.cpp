@@ -117,6 +117,24 @@ TEST(HoldBack, BoundsWhatItHoldsOnAMebibyteWithoutABreak) {
     }
 }
 
+TEST(HoldBack, HoldsNoAddressWhoseLastLabelIsTooLong) {
+    const auto rules = compiled(every_kind());
+    for (const std::string head : {"x@y.", "x@a.b.c.d.e.f."}) {
+        HoldBack stream(*rules);
+        std::string out;
+        std::size_t held = 0;
+        ASSERT_TRUE(stream.push(head, out));
+        for (std::size_t at = 0; at < 16 * 1024; at += 64) {
+            ASSERT_TRUE(stream.push(std::string(64, 'a'), out));
+            held = std::max(held, stream.held_bytes());
+        }
+        ASSERT_TRUE(stream.finish(out));
+
+        EXPECT_LE(held, 512u) << head;
+        EXPECT_TRUE(out.starts_with("[redacted:mail]a")) << head;
+    }
+}
+
 TEST(ReviewJson, KeepsValidJsonValidAndTheRestAsItWas) {
     const auto rules = compiled(every_kind());
 
