@@ -76,12 +76,29 @@ private:
         });
         if (!done) co_return done;
         for (int c = 0; c < message.tool_calls_size(); ++c) {
-            done = co_await replace_text(message.tool_calls(c).name(), [&](std::string text) {
-                changed(m).mutable_tool_calls(c)->set_name(std::move(text));
-            });
+            done = co_await review_head(m, c);
             if (!done) co_return done;
         }
         co_return Result<void>();
+    }
+
+    /// Of a call, what stands beside its arguments.
+    awaitable<Result<void>> review_head(int m, int c) {
+        const ToolCall& call = request_.messages(m).tool_calls(c);
+        auto done = co_await replace_text(call.id(), [&](std::string text) {
+            changed(m).mutable_tool_calls(c)->set_id(std::move(text));
+        });
+        if (!done) co_return done;
+        if (!is_known_call_type(call.type())) {
+            done = co_await replace_text(call.type(), [&](std::string text) {
+                changed(m).mutable_tool_calls(c)->set_type(std::move(text));
+            });
+            if (!done) co_return done;
+        }
+        done = co_await replace_text(call.name(), [&](std::string text) {
+            changed(m).mutable_tool_calls(c)->set_name(std::move(text));
+        });
+        co_return done;
     }
 
     awaitable<Result<void>> review_calls(int m) {

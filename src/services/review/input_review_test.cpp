@@ -49,6 +49,18 @@ protected:
     ChatRequest request_;
 };
 
+TEST_F(InputReviewTest, ReviewsTheIdAndTheTypeOfACall) {
+    auto& call = *request_.add_messages()->add_tool_calls();
+    call.set_id("call_4111 1111 1111 1111");
+    call.set_type("4111-1111-1111-1111");
+    v1::ReviewInputResponse response;
+    ASSERT_TRUE(test::run(review_request(*rules_, request_, response)));
+
+    ASSERT_TRUE(response.has_request());
+    EXPECT_EQ(response.request().messages(0).tool_calls(0).id(), "call_[redacted:cards]");
+    EXPECT_EQ(response.request().messages(0).tool_calls(0).type(), "[redacted:cards]");
+}
+
 TEST_F(InputReviewTest, ManyNumbersDoNotHoldTheLoopUp) {
     std::string arguments = "[1";
     for (int i = 1; i < kShortTexts; ++i) arguments += ",1";

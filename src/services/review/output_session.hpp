@@ -16,8 +16,10 @@ namespace quire::review {
 /// the answer cannot be reviewed, and neither this call nor a later one delivers anything.
 class OutputSession final : public rpc::Session<v1::OutputPiece, v1::ReleasedOutput> {
 public:
-    /// Larger arguments of one tool call cannot be reviewed.
+    /// A larger tool call cannot be reviewed: name and arguments together.
     static constexpr std::size_t kArgumentsMax = 8 << 20;
+    /// Nor can an answer of more texts and tool calls, all choices together.
+    static constexpr std::size_t kPartsMax = 1'024;
 
     explicit OutputSession(std::shared_ptr<const RuleSet> rules) : rules_(std::move(rules)) {}
 
@@ -39,9 +41,11 @@ private:
     awaitable<Result<void>> take_text(const common::v1::Delta& delta, v1::ReleasedOutput& out);
     awaitable<Result<void>> take_call(const common::v1::Delta& delta, v1::ReleasedOutput& out);
     awaitable<Result<void>> complete_calls(int choice, int but, v1::ReleasedOutput& out);
-    awaitable<Result<void>> complete(Part& call, v1::ReleasedOutput& out);
+    awaitable<Result<void>> complete(Part& part, v1::ReleasedOutput& out);
+    awaitable<Result<void>> review_head(std::string& text);
     awaitable<Result<void>> flush(v1::ReleasedOutput& out);
-    Part& part_for(const common::v1::Delta& delta);
+    /// nullptr: there would be more than kPartsMax.
+    Part* part_for(const common::v1::Delta& delta);
     void tell_decisions(v1::ReleasedOutput& out);
 
     const std::shared_ptr<const RuleSet> rules_;

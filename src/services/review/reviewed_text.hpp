@@ -17,6 +17,11 @@ struct ReviewedText {
 
 ReviewedText review_text(const RuleSet& rules, std::string_view text);
 
+/// The types of tool calls that the protocol knows; they say nothing, and are not reviewed.
+inline bool is_known_call_type(std::string_view type) {
+    return type == "function" || type == "custom";
+}
+
 /// Adds `more` to `tally`, which may be empty.
 void add_tally(Tally& tally, const Tally& more);
 
