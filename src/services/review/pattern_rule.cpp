@@ -1,6 +1,7 @@
 #include "services/review/pattern_rule.hpp"
 
 #include "services/review/live_prefix.hpp"
+#include "services/review/lost_character.hpp"
 
 #include <fmt/format.h>
 #include <hs/hs.h>
@@ -55,6 +56,19 @@ Result<Widths> checked_widths(const std::string& pattern) {
     return widths;
 }
 
+/// A rule that never matches and does not say so is worse than none.
+Result<void> check_characters(const std::string& pattern, CaseMode mode) {
+    const auto lost = lost_character_of(pattern, mode);
+    if (!lost) return {};
+    const std::string instead = lost->form.empty()
+                                    ? "leave it out"
+                                    : fmt::format("write '{}' instead", RE2::QuoteMeta(lost->form));
+    return refused(pattern,
+                   fmt::format("has '{}' (U+{:04X}), which the copy that rules look at never has; "
+                               "{}",
+                               lost->text, static_cast<std::uint32_t>(lost->character), instead));
+}
+
 }  // namespace
 
 std::unique_ptr<RE2> compile_regex(const std::string& pattern, CaseMode mode) {
@@ -83,6 +97,8 @@ Result<std::shared_ptr<const PatternRule>> PatternRule::compile(const std::strin
     if (!made->regex_->ok()) {
         return refused(pattern, "is no RE2 syntax: " + made->regex_->error());
     }
+    const auto characters = check_characters(pattern, mode);
+    if (!characters) return characters.error();
     QUIRE_TRY(Widths widths, checked_widths(pattern));
     if (mode == CaseMode::kFold) {
         // A letter and its folded form may differ in length; the copy holds the folded one.

@@ -63,6 +63,45 @@ TEST(RuleSet, RefusesPatternsWithoutBoundOrText) {
     EXPECT_TRUE(RuleSet::compile({regex("a{512}")}));
 }
 
+TEST(RuleSet, RefusesPatternsWithACharacterThatTheCopyNeverHas) {
+    struct Row {
+        std::string pattern;
+        std::string_view why;
+        std::string case_mode = "fold";
+    };
+    for (const Row& row : {
+             Row{R"(Geheimstraße \d{1,4})",
+                 "has 'ß' (U+00DF), which the copy that rules look at "
+                 "never has; write 'ss' instead"},
+             Row{R"(a\x{DF}b)", "has 'ß' (U+00DF)"},
+             Row{R"(a\xDFb)", "has 'ß' (U+00DF)"},
+             Row{R"(\Q[ß\E)", "has 'ß' (U+00DF)"},
+             Row{R"([[:digit:]\]]ß)", "has 'ß' (U+00DF)"},
+             Row{"(?:ﬁ|x)", "write 'fi' instead"},
+             Row{"Ａ", "write 'a' instead"},
+             Row{"Ａ", "write 'A' instead", "exact"},
+             Row{"a．b", "write '\\.' instead"},
+             Row{"a\u00ADb", "(U+00AD), which the copy that rules look at never has; leave it out"},
+         }) {
+        RuleConfig config = regex(row.pattern);
+        config.case_mode = row.case_mode;
+        const std::string told = refusal(config, kInvalidValue);
+        EXPECT_NE(told.find(row.why), std::string::npos) << row.pattern << ": " << told;
+    }
+}
+
+TEST(RuleSet, TakesPatternsWhoseCharactersTheCopyMayHave) {
+    for (const std::string pattern :
+         {"É", "ς", "ſ", "\u212A", "日本", "[a-zß]{2}", R"([\]ß]a)", R"(\x{E9})", R"(\x41)",
+          R"(\pL)", R"(\p{Greek})", "😀", "(?P<name>ä)"}) {
+        const auto made = RuleSet::compile({regex(pattern)});
+        EXPECT_TRUE(made) << (made ? "" : made.error().message());
+    }
+    RuleConfig exact = regex("Geheimstraße");
+    exact.case_mode = "exact";
+    EXPECT_TRUE(RuleSet::compile({exact}));
+}
+
 TEST(RuleSet, RefusesFieldsThatDoNotBelong) {
     RuleConfig values = regex("a");
     values.values = {"x"};
