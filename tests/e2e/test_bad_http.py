@@ -51,8 +51,7 @@ def test_what_is_refused_is_counted_and_in_the_log() -> None:
                                    (twice, 400, "invalid_value")):
             answer = send(up, data)
             assert answer.status == status
-            [line] = [line for line in up.stderr.splitlines()
-                      if answer.headers["x-request-id"] in line]
+            [line] = up.logged(answer.headers["x-request-id"])
             assert "request refused" in line and code in line, line
             assert up.gauge("quire_http_requests_total", route="unknown", code=str(status)) == 1
         assert_problem(answer, 400, "invalid_value")

@@ -50,12 +50,12 @@ def nothing_is_left(up: Up, upstream: ScriptedUpstream) -> Iterator[None]:
 
 def unread(connection: Connection) -> int:
     """Bytes that arrived at the server's socket and that it has not read."""
-    port = connection.sock.getsockname()[1]
+    ends = (connection.sock.getpeername()[1], connection.sock.getsockname()[1])
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = row.split()
-        if int(fields[2].split(":")[1], 16) == port:
+        if tuple(int(field.split(":")[1], 16) for field in fields[1:3]) == ends:
             return int(fields[4].split(":")[1], 16)
-    raise AssertionError(f"no connection to port {port}")
+    raise AssertionError(f"no connection between the ports {ends}")
 
 
 def leave(connection: Connection, reset: bool) -> float:

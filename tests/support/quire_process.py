@@ -95,6 +95,13 @@ class Process:
     def stderr(self) -> str:
         return self._stderr_file.read_text("utf-8", "replace")
 
+    def logged(self, text: str) -> list[str]:
+        """The lines of stderr with the text, once there are any: an answer may come before."""
+        def found() -> list[str]:
+            return [line for line in self.stderr.splitlines() if text in line]
+        wait_until(found, f"{text} in the log")
+        return found()
+
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
