@@ -93,7 +93,7 @@ Result<void> read_sampling(const json::object& body, ChatRequest& chat) {
     }
     // Some servers heed these over max_tokens, so that more would be made than was held.
     for (const char* other : {"n_predict", "num_predict", "max_new_tokens", "max_output_tokens"}) {
-        if (!body.contains(other)) continue;
+        if (runtime::find_member(body, other) == nullptr) continue;
         return Error(
                    ErrorCode::kUnsupportedParameter,
                    fmt::format("'{}' is not taken; max_completion_tokens limits an answer", other))

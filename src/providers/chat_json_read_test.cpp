@@ -93,7 +93,7 @@ TEST(ReadChatRequest, LeavesAbsentWhatIsAbsentOrNull) {
     for (const std::string_view members : {
              R"("temperature":null,"top_p":null,"presence_penalty":null,"frequency_penalty":null,
                 "max_tokens":null,"max_completion_tokens":null,"seed":null,"n":null,"stop":null,
-                "tools":null,"tool_choice":null,"response_format":null)",
+                "n_predict":null,"tools":null,"tool_choice":null,"response_format":null)",
              R"("user":"u")",
          }) {
         const auto chat = read(body_with(members));

@@ -69,6 +69,9 @@ std::string_view status_of(const Error& error) {
     return error.code() == ErrorCode::kCancelled ? "cancelled" : "failed";
 }
 
+/// Of a request that is charged: a library that repeats by itself would pay twice.
+Error paid(Error error) { return std::move(error).with_detail(http::kNoRetry, "true"); }
+
 class Generation {
 public:
     Generation(const GenerationDeps& deps, const rpc::CallContext& ctx, const v1::ChatCall& call,
@@ -211,8 +214,7 @@ awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
     *finished.mutable_usage() = meter_.usage();
     const auto settled = co_await settle(hold, finished, status_of(error));
     ignore(settled, "logged; it is tried again, and the caller's error is the older one");
-    // A library that repeats by itself would pay twice.
-    co_return std::move(error).with_detail(http::kNoRetry, "true");
+    co_return paid(std::move(error));
 }
 
 /// The end is told once it is paid for.
@@ -224,7 +226,7 @@ awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view 
     *finished.mutable_usage() = meter_.usage();
     *finished.mutable_review() = review_notes_;
     const auto cost = co_await settle(hold, finished, status);
-    if (!cost) co_return cost.error();
+    if (!cost) co_return paid(cost.error());  // now or later
     *finished.mutable_cost() = *cost;
     co_return co_await delivery_.finish(std::move(event));
 }

@@ -12,6 +12,7 @@ constexpr milliseconds kFirstPause{200};
 constexpr milliseconds kLongestPause{5'000};
 /// With the pauses above about an hour: longer than a hold of usual length lives.
 constexpr int kRetriesMax = 720;
+constexpr std::size_t kWaitingBytesMax = 64 * 1024 * 1024;
 
 void count_failed() {
     static auto& counter =
@@ -38,22 +39,24 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settleme
     const std::string request_id = settlement.request.request_id();
     const auto settled = co_await book(settlement);
     const auto executor = co_await asio::this_coro::executor;
-    if (settled && settlement.answer) {
-        retries_.spawn(executor, "store later", store_later(std::move(settlement)));
-        co_return settled->cost();
-    }
+    if (settlement.answer && !may_wait(*settlement.answer)) settlement.answer.reset();
     if (settled) {
         journal_.forget(request_id);
+        if (settlement.answer) {
+            retries_.spawn(executor, "store later", go_on(std::move(settlement), true));
+        }
         co_return settled->cost();
     }
     const Error error = settled.error();
     QUIRE_LOG(error, "a request was not settled", {"request_id", request_id},
               {"trace_id", settlement.trace.trace_id_hex()}, {"code", error.name()},
               {"why", error.message()});
-    if (!may_work_later(error)) co_return error;
+    const bool is_over = !may_work_later(error);
+    if (is_over && settlement.answer) waiting_bytes_ -= settlement.answer->ByteSizeLong();
+    if (is_over) co_return error;
     count_failed();
     journal_.checkpoint(settlement.request);  // the next start settles it, if this process ends
-    retries_.spawn(executor, "settle later", settle_later(std::move(settlement)));
+    retries_.spawn(executor, "settle later", go_on(std::move(settlement), false));
     co_return Error(ErrorCode::kSettleFailed,
                     "the answer's cost could not be booked yet, so the answer is not complete");
 }
@@ -101,24 +104,30 @@ awaitable<Result<void>> Settlements::store_answer(Settlement& settlement) {
     co_return Result<void>();
 }
 
-awaitable<void> Settlements::store_later(Settlement settlement) {
-    auto ask = [&]() -> awaitable<Result<void>> {
-        auto stored = co_await store_answer(settlement);
-        co_return stored;
-    };
-    co_await retry(settlement.request.request_id(), ask);
+bool Settlements::may_wait(const v1::StoredAnswer& answer) {
+    const std::size_t bytes = answer.ByteSizeLong();
+    if (waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax) return true;
+    waiting_bytes_ -= bytes;
+    QUIRE_LOG(warn, "an answer is not stored: too much waits for the store", {"bytes", bytes});
+    return false;
 }
 
-/// The answer first: whoever repeats a request that is booked expects it.
-awaitable<void> Settlements::settle_later(Settlement settlement) {
+/// The answer first, since whoever repeats a request that is booked expects it; but no booking
+/// waits for it.
+awaitable<void> Settlements::go_on(Settlement settlement, bool is_booked) {
+    const std::size_t bytes = settlement.answer ? settlement.answer->ByteSizeLong() : 0;
+    const std::string request_id = settlement.request.request_id();
     auto ask = [&]() -> awaitable<Result<void>> {
         auto stored = co_await store_answer(settlement);
-        if (!stored) co_return stored;
+        if (is_booked) co_return stored;
         const auto settled = co_await book(settlement);
         if (!settled) co_return settled.error();
-        co_return Result<void>();
+        is_booked = true;
+        journal_.forget(request_id);
+        co_return stored;
     };
-    co_await retry(settlement.request.request_id(), ask);
+    co_await retry(request_id, ask);
+    waiting_bytes_ -= bytes;
 }
 
 awaitable<void> Settlements::release_later(std::string request_id) {

@@ -5,6 +5,7 @@
 #include "runtime/task_group.hpp"
 #include "services/prompts/journal.hpp"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,9 +46,11 @@ private:
     awaitable<Result<common::v1::Cost>> settle_once(Settlement settlement);
     /// `settlement.request` is left as it was booked.
     awaitable<Result<credits::v1::SettleResponse>> book(Settlement& settlement);
-    awaitable<void> settle_later(Settlement settlement);
+    /// Tries again what is missing: the booking, the storing of the answer.
+    awaitable<void> go_on(Settlement settlement, bool is_booked);
     awaitable<Result<void>> store_answer(Settlement& settlement);
-    awaitable<void> store_later(Settlement settlement);
+    /// Whether there is room for one more answer that waits for the store; takes it.
+    bool may_wait(const v1::StoredAnswer& answer);
     awaitable<Result<void>> release_once(std::string request_id);
     awaitable<void> release_later(std::string request_id);
     /// Asks the ledger until it can answer. Anything but an answer of it: given up.
@@ -57,6 +60,7 @@ private:
 
     std::shared_ptr<credits::Credits> credits_;
     Journal& journal_;
+    std::atomic<std::size_t> waiting_bytes_{0};  ///< of answers
     runtime::TaskGroup tasks_;
     runtime::TaskGroup retries_;
 };

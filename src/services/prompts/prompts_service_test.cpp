@@ -1,6 +1,7 @@
 #include "services/prompts/prompts_service.hpp"
 
 #include "runtime/http/problem.hpp"
+#include "storage/sqlite_connection.hpp"
 #include "tests/support/chat_events.hpp"
 #include "tests/support/prompts_under_test.hpp"
 
@@ -209,8 +210,9 @@ TEST_F(PromptsServiceTest, AProviderThatIgnoresTheLimitIsLeft) {
 
 TEST_F(PromptsServiceTest, AnAnswerUpToItsLimitIsNotCutHoweverItIsSent) {
     under_.admission = test::PromptsUnderTest::granted(16);
-    for (const auto& [piece, count] :
-         {std::pair<std::string, int>("x", 90), {"long words, ", 16}, {std::string(200, 'x'), 1}}) {
+    for (const auto& [piece, count] : {std::pair<std::string, int>("x", 150),
+                                       {"long words, ", 16},
+                                       {std::string(1'000, 'x'), 1}}) {
         play_.events = {started_event()};
         for (int i = 0; i < count; ++i) play_.events.push_back(text_event(piece));
         play_.events.push_back(finished_event());
@@ -269,6 +271,66 @@ TEST_F(PromptsServiceTest, ALaterTryFallsBackToItsOwnCountToo) {
     EXPECT_TRUE(test::wait_until([&] { return tries == 3; }));
     under_.settlements.stop();
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+}
+
+/// The store takes no answers while one lives.
+class NoAnswersStored {
+public:
+    explicit NoAnswersStored(const std::filesystem::path& folder)
+        : store_(*storage::SqliteConnection::open(folder / "prompts.db")) {
+        rename("outcomes", "hidden");
+    }
+    ~NoAnswersStored() { rename("hidden", "outcomes"); }
+    NoAnswersStored(const NoAnswersStored&) = delete;
+    NoAnswersStored& operator=(const NoAnswersStored&) = delete;
+
+private:
+    void rename(std::string_view from, std::string_view to) {
+        EXPECT_TRUE(store_->run_script(fmt::format("ALTER TABLE {} RENAME TO {}", from, to)));
+    }
+
+    std::unique_ptr<storage::SqliteConnection> store_;
+};
+
+TEST_F(PromptsServiceTest, AnAnswerThatCouldNotBeStoredIsStoredLater) {
+    ctx_.idempotency_key = "k";
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    {
+        const NoAnswersStored refused(under_.folder.path());
+        ASSERT_TRUE(test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_)));
+    }
+
+    const auto is_stored = [&] {
+        const auto answer = test::run(under_.journal.find_answer(ctx_, ctx_.request_id));
+        return answer && answer->has_value();
+    };
+    EXPECT_TRUE(test::wait_until(is_stored));
+    under_.settlements.stop();
+    EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
+}
+
+TEST_F(PromptsServiceTest, NoBookingWaitsForTheStoringOfAnAnswer) {
+    ctx_.idempotency_key = "k";
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    const NoAnswersStored refused(under_.folder.path());
+    std::atomic<int> tries{0};
+    std::atomic<int> booked_at{0};
+    under_.credits->on_settle =
+        [&](const rpc::CallContext&,
+            const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
+        if (++tries == 1) co_return Error(ErrorCode::kStorageUnavailable, "disk full");
+        booked_at = tries.load();
+        co_return credits::v1::SettleResponse();
+    };
+
+    const auto ended =
+        test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
+    EXPECT_TRUE(test::wait_until([&] { return booked_at == 2; }));
+    under_.settlements.stop();
+    EXPECT_EQ(tries, 2);
 }
 
 TEST_F(PromptsServiceTest, APartThatIsGreaterThanItsWholeIsNoCount) {

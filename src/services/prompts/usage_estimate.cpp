@@ -14,10 +14,12 @@ constexpr std::size_t kOtherPartBytesMax = 1'000 * kBytesPerToken;
 
 std::int64_t tokens_of(std::int64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
 
+/// The same parts as those that a review reads.
 bool is_text(const std::string& raw_part) {
-    const auto parsed = runtime::parse_json(raw_part);
-    return parsed && parsed->is_object() &&
-           runtime::text_member(parsed->get_object(), "type") == "text";
+    const auto part = runtime::parse_json(raw_part);
+    if (!part || !part->is_object()) return true;
+    const std::string_view type = runtime::text_member(part->get_object(), "type");
+    return type == "text" || type == "input_text" || type == "output_text" || type == "refusal";
 }
 
 std::size_t bytes_of(const common::v1::ContentPart& part) {

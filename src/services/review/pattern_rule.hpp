@@ -27,8 +27,8 @@ public:
     /// Says no to a candidate that only looks right, such as a key with a wrong checksum.
     using Check = bool (*)(std::string_view match);
 
-    /// kInvalidValue: no RE2 syntax, can match nothing or the empty text, needs a character that
-    /// the match copy never has, no bound, or wider than kWidthMax bytes.
+    /// kInvalidValue: no RE2 syntax, can match nothing or the empty text, has outside a class a
+    /// character that the match copy never has, no bound, or wider than kWidthMax bytes.
     static Result<std::shared_ptr<const PatternRule>> compile(const std::string& pattern,
                                                               CaseMode mode, int rule,
                                                               Check check = nullptr);
