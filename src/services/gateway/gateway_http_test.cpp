@@ -1,6 +1,7 @@
 // What happens to a request before and after its handler, through a real server.
 #include "services/gateway/gateway_http.hpp"
 
+#include "runtime/http/problem.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/task_group.hpp"
 #include "services/gateway/gateway_routes.hpp"
@@ -306,6 +307,18 @@ TEST_F(GatewayHttpTest, AnswersWithEveryErrorOfPrompts) {
         EXPECT_EQ(seen.code(), shown.name);
         EXPECT_TRUE(seen.headers.find("x-request-id").starts_with("req_"));
     }
+}
+
+TEST_F(GatewayHttpTest, WhatIsPaidForIsNotToBeRepeatedThoughItsStatusIsAnother) {
+    refuse(Error(ErrorCode::kStreamInterrupted, "cut"));
+    const HttpAnswer free = chat();
+    refuse(Error(ErrorCode::kStreamInterrupted, "cut").with_detail(http::kNoRetry, "true"));
+    const HttpAnswer paid = chat();
+
+    EXPECT_EQ(free.code(), "upstream_error");
+    EXPECT_EQ(free.headers.find("x-should-retry"), "");
+    EXPECT_EQ(paid.code(), "upstream_error");
+    EXPECT_EQ(paid.headers.find("x-should-retry"), "false");
 }
 
 TEST_F(GatewayHttpTest, AnswersInUtf8WhateverThePathHolds) {
