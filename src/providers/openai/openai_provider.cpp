@@ -38,6 +38,12 @@ awaitable<Result<Completion>> read_plain(http::ClientResponse& response, DeltaSi
     co_return reader.completion();
 }
 
+bool is_of_upstream(const Error& error) {
+    return error.code() == ErrorCode::kUpstreamError || error.code() == ErrorCode::kUpstreamTimeout;
+}
+
+/// With its finish_reason the answer is whole: a connection that breaks or falls silent after it
+/// takes nothing away, least of all the count that may have come.
 /// What counts as a sign of life is content, not bytes: a server that only sends comments has
 /// `first_token` and `between_tokens` like one that sends nothing.
 awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaSink& sink,
@@ -48,9 +54,12 @@ awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaS
     const SystemClock clock;
     response.expire_at(first_token_by);
     while (!reader.is_done()) {
-        QUIRE_CO_TRY(const std::string_view bytes, response.read_some());
-        if (bytes.empty()) break;
-        const auto fed = events.feed(bytes);
+        const auto bytes = co_await response.read_some();
+        if (!bytes && !(reader.has_finished() && is_of_upstream(bytes.error()))) {
+            co_return bytes.error();
+        }
+        if (!bytes || bytes->empty()) break;
+        const auto fed = events.feed(*bytes);
         if (!fed) co_return fed.error();
         while (const auto event = events.next()) {
             if (reader.is_done()) break;

@@ -207,6 +207,28 @@ TEST_F(OpenAiProviderTest, AStreamIsWholeWithItsReasonEvenWithoutDone) {
     EXPECT_TRUE(generate());
 }
 
+TEST_F(OpenAiProviderTest, AStreamThatBreaksAfterItsReasonIsWholeAndKeepsItsCount) {
+    timeouts_.between_tokens = 200ms;
+    const std::string count =
+        event(R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}})");
+    for (const Script::End end : {Script::End::kCut, Script::End::kWait}) {
+        script_.pieces = {content("a"), finish(), count};
+        script_.end = end;
+
+        const auto counted = generate();
+
+        ASSERT_TRUE(counted) << counted.error().message();
+        EXPECT_EQ(counted->finish_reason, "stop");
+        ASSERT_TRUE(counted->usage);
+        EXPECT_EQ(counted->usage->output_tokens(), 3);
+    }
+    script_.pieces = {content("a"), finish()};
+    script_.end = Script::End::kCut;
+    const auto uncounted = generate();
+    ASSERT_TRUE(uncounted) << uncounted.error().message();
+    EXPECT_FALSE(uncounted->usage);
+}
+
 TEST_F(OpenAiProviderTest, AStreamWithoutItsReasonIsAnError) {
     for (const Script::End end : {Script::End::kFinish, Script::End::kCut}) {
         script_.pieces = {content("a")};
