@@ -43,6 +43,17 @@ const std::string& http_date() {
     return text;
 }
 
+/// The absolute form, which proxies are sent, means the same (RFC 9112, 3.2.2).
+std::string_view origin_form(std::string_view target) {
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!equals_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+        target.remove_prefix(scheme.size());
+        target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
+        return target.empty() ? "/" : target;
+    }
+    return target;
+}
+
 }  // namespace
 
 Connection::Connection(asio::io_context& loop, Socket socket, std::shared_ptr<ServerShared> server)
@@ -135,7 +146,7 @@ awaitable<void> Connection::run_handler() {
 }
 
 awaitable<void> Connection::refuse(Error error) {
-    Response page = server_->error_page(error, parser_->target);
+    Response page = server_->error_page(error, origin_form(parser_->target));
     is_cut_ = true;  // `connection: close`
     const auto sent = co_await respond(std::move(page));
     if (sent) co_await linger();
@@ -273,7 +284,7 @@ Result<void> Connection::check_framing() const {
 }
 
 void Connection::split_target() {
-    std::string_view target = parser_->target;
+    const std::string_view target = origin_form(parser_->target);
     head_ = RequestHead();
     const auto question = target.find('?');
     if (question != std::string_view::npos) head_.query = target.substr(question + 1);

@@ -163,6 +163,22 @@ TEST_F(ConnectionTest, AnswersOneRequestAfterTheOther) {
     }
 }
 
+TEST_F(ConnectionTest, ATargetMayBeAWholeUrl) {
+    struct Case {
+        std::string_view target;
+        std::string_view seen;
+    };
+    RawPeer peer = connect();
+    for (const Case& each : std::vector<Case>{
+             {"http://x/a?b=c", "/a?b=c"}, {"HTTPS://x:1/a/", "/a/?"}, {"http://x", "/?"}}) {
+        peer.send(fmt::format("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", each.target));
+
+        const std::string answer = peer.read_until("] ");
+
+        EXPECT_TRUE(answer.ends_with(fmt::format("GET {} [] ", each.seen))) << answer;
+    }
+}
+
 TEST_F(ConnectionTest, AnswersPipelinedRequestsInTheirOrder) {
     RawPeer peer = connect();
 
