@@ -155,7 +155,16 @@ awaitable<Result<credits::v1::AdmitResponse>> Generation::admit() {
 
 /// The first request with this idempotency key is over: its answer again, or why there is none.
 awaitable<Result<void>> Generation::answer_again(const std::string& request_id) {
+    // Asked before the look-up: an answer that is stored between the two is found.
+    const bool is_storing = deps_.settlements.is_storing(request_id);
     QUIRE_CO_TRY(const auto answer, deps_.journal.find_answer(ctx_, request_id));
+    if (!answer && is_storing) {
+        co_return Error(ErrorCode::kIdempotencyInProgress,
+                        fmt::format("the answer of the first request with this Idempotency-Key, "
+                                    "{}, is paid for and waits to be stored",
+                                    request_id))
+            .with_retry_after(std::chrono::seconds(1));
+    }
     if (!answer) {
         co_return Error(ErrorCode::kAlreadyCompleted,
                         fmt::format("the first request with this Idempotency-Key, {}, ended "

@@ -37,9 +37,9 @@ awaitable<Result<common::v1::Cost>> Settlements::settle(Settlement settlement) {
 
 awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settlement) {
     const std::string request_id = settlement.request.request_id();
+    if (settlement.answer && !may_wait(request_id, *settlement.answer)) settlement.answer.reset();
     const auto settled = co_await book(settlement);
     const auto executor = co_await asio::this_coro::executor;
-    if (settlement.answer && !may_wait(*settlement.answer)) settlement.answer.reset();
     if (settled) {
         journal_.forget(request_id);
         if (settlement.answer) {
@@ -52,8 +52,10 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settleme
               {"trace_id", settlement.trace.trace_id_hex()}, {"code", error.name()},
               {"why", error.message()});
     const bool is_over = !may_work_later(error);
-    if (is_over && settlement.answer) waiting_bytes_ -= settlement.answer->ByteSizeLong();
-    if (is_over) co_return error;
+    if (is_over) {
+        end_wait(request_id);
+        co_return error;
+    }
     count_failed();
     journal_.checkpoint(settlement.request);  // the next start settles it, if this process ends
     retries_.spawn(executor, "settle later", go_on(std::move(settlement), false));
@@ -104,18 +106,36 @@ awaitable<Result<void>> Settlements::store_answer(Settlement& settlement) {
     co_return Result<void>();
 }
 
-bool Settlements::may_wait(const v1::StoredAnswer& answer) {
+bool Settlements::is_storing(const std::string& request_id) const {
+    const std::lock_guard lock(mutex_);
+    return waiting_.contains(request_id);
+}
+
+bool Settlements::may_wait(const std::string& request_id, const v1::StoredAnswer& answer) {
     const std::size_t bytes = answer.ByteSizeLong();
-    if (waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax) return true;
-    waiting_bytes_ -= bytes;
+    {
+        const std::lock_guard lock(mutex_);
+        if (waiting_bytes_ + bytes <= kWaitingBytesMax) {
+            waiting_.emplace(request_id, bytes);
+            waiting_bytes_ += bytes;
+            return true;
+        }
+    }
     QUIRE_LOG(warn, "an answer is not stored: too much waits for the store", {"bytes", bytes});
     return false;
+}
+
+void Settlements::end_wait(const std::string& request_id) {
+    const std::lock_guard lock(mutex_);
+    const auto waited = waiting_.find(request_id);
+    if (waited == waiting_.end()) return;
+    waiting_bytes_ -= waited->second;
+    waiting_.erase(waited);
 }
 
 /// The answer first, since whoever repeats a request that is booked expects it; but no booking
 /// waits for it.
 awaitable<void> Settlements::go_on(Settlement settlement, bool is_booked) {
-    const std::size_t bytes = settlement.answer ? settlement.answer->ByteSizeLong() : 0;
     const std::string request_id = settlement.request.request_id();
     auto ask = [&]() -> awaitable<Result<void>> {
         auto stored = co_await store_answer(settlement);
@@ -127,7 +147,7 @@ awaitable<void> Settlements::go_on(Settlement settlement, bool is_booked) {
         co_return stored;
     };
     co_await retry(request_id, ask);
-    waiting_bytes_ -= bytes;
+    end_wait(request_id);
 }
 
 awaitable<void> Settlements::release_later(std::string request_id) {

@@ -5,10 +5,11 @@
 #include "runtime/task_group.hpp"
 #include "services/prompts/journal.hpp"
 
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace quire::prompts {
 
@@ -39,6 +40,9 @@ public:
     /// The same without waiting.
     void release_soon(const asio::any_io_executor& executor, std::string request_id);
 
+    /// Whether the request's answer is there and waits to be stored.
+    bool is_storing(const std::string& request_id) const;
+
     /// Waits for what settles, gives up what only retries.
     void stop();
 
@@ -50,7 +54,8 @@ private:
     awaitable<void> go_on(Settlement settlement, bool is_booked);
     awaitable<Result<void>> store_answer(Settlement& settlement);
     /// Whether there is room for one more answer that waits for the store; takes it.
-    bool may_wait(const v1::StoredAnswer& answer);
+    bool may_wait(const std::string& request_id, const v1::StoredAnswer& answer);
+    void end_wait(const std::string& request_id);
     awaitable<Result<void>> release_once(std::string request_id);
     awaitable<void> release_later(std::string request_id);
     /// Asks the ledger until it can answer. Anything but an answer of it: given up.
@@ -60,7 +65,9 @@ private:
 
     std::shared_ptr<credits::Credits> credits_;
     Journal& journal_;
-    std::atomic<std::size_t> waiting_bytes_{0};  ///< of answers
+    mutable std::mutex mutex_;                              ///< of the two below
+    std::unordered_map<std::string, std::size_t> waiting_;  ///< answers' bytes by request
+    std::size_t waiting_bytes_ = 0;
     runtime::TaskGroup tasks_;
     runtime::TaskGroup retries_;
 };

@@ -67,6 +67,16 @@ protected:
         }
         co_return Result<void>();
     }
+    /// A ledger for which every other request is a repeat of `first`, which is over.
+    awaitable<Result<credits::v1::AdmitResponse>> admit_again(const rpc::CallContext& ctx,
+                                                              std::string first) {
+        auto admitted = test::PromptsUnderTest::granted(100);
+        if (ctx.request_id != first) {
+            admitted.set_outcome(credits::v1::AdmitResponse::COMPLETED);
+            admitted.set_first_request_id(first);
+        }
+        co_return admitted;
+    }
     /// A ledger that cannot be written at first, and then takes no absurd usage.
     awaitable<Result<credits::v1::SettleResponse>> refuse_absurd(
         int tries, credits::v1::SettleRequest request) {
@@ -273,21 +283,20 @@ TEST_F(PromptsServiceTest, ALaterTryFallsBackToItsOwnCountToo) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
-/// The store takes no answers while one lives.
+/// The store takes no answers while one lives, and can be read.
 class NoAnswersStored {
 public:
     explicit NoAnswersStored(const std::filesystem::path& folder)
         : store_(*storage::SqliteConnection::open(folder / "prompts.db")) {
-        rename("outcomes", "hidden");
+        run("CREATE TRIGGER no_answers BEFORE INSERT ON outcomes "
+            "BEGIN SELECT RAISE(ABORT, 'full'); END");
     }
-    ~NoAnswersStored() { rename("hidden", "outcomes"); }
+    ~NoAnswersStored() { run("DROP TRIGGER no_answers"); }
     NoAnswersStored(const NoAnswersStored&) = delete;
     NoAnswersStored& operator=(const NoAnswersStored&) = delete;
 
 private:
-    void rename(std::string_view from, std::string_view to) {
-        EXPECT_TRUE(store_->run_script(fmt::format("ALTER TABLE {} RENAME TO {}", from, to)));
-    }
+    void run(const std::string& sql) { EXPECT_TRUE(store_->run_script(sql)); }
 
     std::unique_ptr<storage::SqliteConnection> store_;
 };
@@ -295,17 +304,30 @@ private:
 TEST_F(PromptsServiceTest, AnAnswerThatCouldNotBeStoredIsStoredLater) {
     ctx_.idempotency_key = "k";
     play_.events = {started_event(), text_event("a"), finished_event()};
+    under_.credits->on_admit = [&](const rpc::CallContext& ctx, const credits::v1::AdmitRequest&) {
+        return admit_again(ctx, ctx_.request_id);
+    };
+    rpc::CallContext again = ctx_;
+    again.request_id = "req_01ARZ3NDEKTSV4RRFFQ69G5FAW";
+    test::ChatEvents replayed;
+    const auto chat_again = [&] {
+        return test::run_on(under_.loops.loop(0), under_.service.chat(again, call_, replayed));
+    };
     {
         const NoAnswersStored refused(under_.folder.path());
         ASSERT_TRUE(test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_)));
+
+        const auto waits = chat_again();
+
+        ASSERT_FALSE(waits);
+        EXPECT_EQ(waits.error().code(), ErrorCode::kIdempotencyInProgress);
+        EXPECT_TRUE(waits.error().retry_after());
     }
 
-    const auto is_stored = [&] {
-        const auto answer = test::run(under_.journal.find_answer(ctx_, ctx_.request_id));
-        return answer && answer->has_value();
-    };
-    EXPECT_TRUE(test::wait_until(is_stored));
+    EXPECT_TRUE(test::wait_until([&] { return chat_again().has_value(); }));
+    EXPECT_EQ(replayed.words, events_.words);
     under_.settlements.stop();
+    EXPECT_FALSE(under_.settlements.is_storing(ctx_.request_id));
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 

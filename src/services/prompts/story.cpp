@@ -115,7 +115,7 @@ void Story::set_error(const Error& error) {
         told_.set_status("cancelled");
         told_.set_http_status(kClientClosedRequest);
         told_.set_error_code(std::string(row_of(ErrorCode::kCancelled).name));
-        told_.set_error_message("the client left before the end");
+        told_.set_error_message("the client left, or the process stopped, before the end");
         return;
     }
     // The same as the edge makes of it: a deadline cancels, and what was not sent has a status.
