@@ -12,6 +12,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,20 @@ def left_in_the_middle(case: Case) -> str:
         return checked(case, up, "-")
 
 
+def stopped_in_the_middle(case: Case) -> str:
+    with case.start(shutdown={"drain": "100ms"}) as up:
+        case.upstream.play("tiny", STALLED)
+        with ThreadPoolExecutor(1) as client:
+            asked = client.submit(case.ask, up)
+            wait_until(lambda: case.upstream.seen("tiny"), "the request upstream")
+            seen = case.upstream.seen("tiny")[-1]
+            wait_until_still(lambda: seen.bytes_sent, "everything sent", still=0.2)
+            up.signal()
+            ending = told(asked.result())
+        assert up.wait(5) == 0
+    return ending
+
+
 def again_after_whole(case: Case) -> str:
     """Replayed in the form of the body: another form would be another body."""
     case.upstream.play("tiny", {"do": "text"})
@@ -262,10 +277,14 @@ CELLS: dict[str, Cell] = {
                                                          NOTHING),
     "the provider breaks off in the middle": plays(
         STALLED | {"ending": "close"}, [("usage", -(7 + 2 * 7))], GUESS),
+    "it breaks off after its count, before `[DONE]`": plays(
+        WORDS | {"stop_after_events": 13, "ending": "close"}, [("usage", -23)], COUNT),
     "the client leaves before the first content": Cell(left_before, [], NOTHING),
     "the client leaves in the middle": Cell(left_in_the_middle, [("usage", -(7 + 2 * 7))], GUESS),
     "the deadline comes before the first content": plays({"do": "silent"}, [], NOTHING, **SHORT),
     "the deadline comes in the middle": plays(STALLED, [("usage", -(7 + 2 * 7))], GUESS, **SHORT),
+    "Quire is stopped in the middle, and its drain is over": Cell(
+        stopped_in_the_middle, [("usage", -(7 + 2 * 7))], GUESS),
     "the same `Idempotency-Key` again, after a whole answer": Cell(
         again_after_whole, [("usage", -23)], NOTHING),
     "the same key while the first request runs": Cell(
