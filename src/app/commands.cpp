@@ -58,12 +58,16 @@ int wrong_usage(const Error& error) {
     return kWrongUsage;
 }
 
-std::int64_t integer_of(const json::value* value) {
-    if (value == nullptr) return 0;
-    if (value->is_int64()) return value->get_int64();
-    if (!value->is_string()) return 0;
-    const auto parsed = config::parse_integer(std::string(value->as_string()));
+std::int64_t integer_of(const json::value& value) {
+    if (value.is_int64()) return value.get_int64();
+    if (!value.is_string()) return 0;
+    const auto parsed = config::parse_integer(std::string(value.get_string()));
     return parsed ? *parsed : 0;
+}
+
+std::int64_t integer_member(const json::object& object, std::string_view key) {
+    const json::value* value = runtime::find_member(object, key);
+    return value == nullptr ? 0 : integer_of(*value);
 }
 
 }  // namespace quire::app

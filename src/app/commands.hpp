@@ -40,7 +40,8 @@ Result<json::value> call_json(const OperatorClient& client, const std::string& m
                               const std::string& path, const std::string& body);
 
 /// The socket says 64-bit integers as strings, /api/v1 as numbers; absent is 0.
-std::int64_t integer_of(const json::value* value);
+std::int64_t integer_of(const json::value& value);
+std::int64_t integer_member(const json::object& object, std::string_view key);
 
 int call_command(const GlobalOptions& options, const config::Environment& environment,
                  const std::string& method, const std::string& body);

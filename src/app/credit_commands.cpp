@@ -15,11 +15,11 @@ constexpr std::string_view kRpc = "/rpc/quire.credits.v1.Credits/";
 json::object entry_json(const json::object& from) {
     json::object out;
     out["id"] = std::string(runtime::text_member(from, "id"));
-    const std::int64_t micros = integer_of(runtime::find_member(from, "at_us"));
+    const std::int64_t micros = integer_member(from, "at_us");
     out["at"] =
         micros != 0 ? to_rfc3339(Timestamp{micros}) : std::string(runtime::text_member(from, "at"));
     out["kind"] = std::string(runtime::text_member(from, "kind"));
-    out["amount"] = integer_of(runtime::find_member(from, "amount"));
+    out["amount"] = integer_member(from, "amount");
     const std::string_view request = runtime::text_member(from, "request_id");
     out["request_id"] = nullptr;
     if (!request.empty()) out["request_id"] = std::string(request);
@@ -29,7 +29,7 @@ json::object entry_json(const json::object& from) {
 
 void print_entry(const json::object& entry) {
     print("{}  {:>16}  {:8}  {}  {}\n", runtime::text_member(entry, "at"),
-          integer_of(runtime::find_member(entry, "amount")), runtime::text_member(entry, "kind"),
+          integer_member(entry, "amount"), runtime::text_member(entry, "kind"),
           runtime::text_member(entry, "request_id"), runtime::text_member(entry, "description"));
 }
 
@@ -65,7 +65,7 @@ json::object report_json(const json::object& from) {
     if (const json::value* rows = runtime::find_member(from, "checked");
         rows && rows->is_object()) {
         for (const auto& row : rows->as_object()) {
-            checked[row.key()] = integer_of(&row.value());
+            checked[row.key()] = integer_of(row.value());
         }
     }
     out["checked"] = std::move(checked);
@@ -85,15 +85,14 @@ int balance_command(const GlobalOptions& options, const config::Environment& env
                             : call_json(*client, "GET", "/api/v1/credits/balance", "");
     if (!answer) return fail(answer.error());
     json::object balance;
-    balance["available"] = integer_of(runtime::find_member(answer->as_object(), "available"));
-    balance["held"] = integer_of(runtime::find_member(answer->as_object(), "held"));
+    balance["available"] = integer_member(answer->as_object(), "available");
+    balance["held"] = integer_member(answer->as_object(), "held");
     balance["unit"] = "micro_credits";
     if (options.is_json) {
         print("{}\n", json::serialize(balance));
     } else {
-        print("available {} micro-credits, held {}\n",
-              integer_of(runtime::find_member(balance, "available")),
-              integer_of(runtime::find_member(balance, "held")));
+        print("available {} micro-credits, held {}\n", integer_member(balance, "available"),
+              integer_member(balance, "held"));
     }
     return kDone;
 }
@@ -148,7 +147,7 @@ int grant_command(const GlobalOptions& options, const config::Environment& /*env
     if (options.is_json) {
         print("{}\n", json::serialize(shown));
     } else {
-        say("Granted {} micro-credits: {}", integer_of(runtime::find_member(shown, "amount")),
+        say("Granted {} micro-credits: {}", integer_member(shown, "amount"),
             runtime::text_member(shown, "id"));
     }
     return kDone;

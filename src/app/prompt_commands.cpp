@@ -19,7 +19,7 @@ json::value member_or(const json::object& from, std::string_view name, json::val
 }
 
 std::string time_of(const json::object& from) {
-    const std::int64_t micros = integer_of(runtime::find_member(from, "created_at_us"));
+    const std::int64_t micros = integer_member(from, "created_at_us");
     if (micros != 0) return to_rfc3339(Timestamp{micros});
     return std::string(runtime::text_member(from, "created_at"));
 }
@@ -28,7 +28,7 @@ std::string time_of(const json::object& from) {
 json::object version_json(const json::object& from) {
     json::object out;
     out["name"] = runtime::text_member(from, "name");
-    out["version"] = integer_of(runtime::find_member(from, "version"));
+    out["version"] = integer_member(from, "version");
     out["labels"] = member_or(from, "labels", json::array());
     out["variables"] = member_or(from, "variables", json::array());
     out["created_at"] = time_of(from);
@@ -46,12 +46,12 @@ json::object version_json(const json::object& from) {
 json::object prompt_json(const json::object& from) {
     json::object out;
     out["name"] = runtime::text_member(from, "name");
-    out["latest_version"] = integer_of(runtime::find_member(from, "latest_version"));
+    out["latest_version"] = integer_member(from, "latest_version");
     json::object labels;
     const json::value* given = runtime::find_member(from, "labels");
     if (given != nullptr && given->is_object()) {
         for (const auto& label : given->as_object()) {
-            labels[label.key()] = integer_of(&label.value());
+            labels[label.key()] = integer_of(label.value());
         }
     }
     out["labels"] = std::move(labels);
@@ -146,7 +146,7 @@ int print_version(const json::object& version, bool is_json) {
         return kDone;
     }
     print("{} version {}  labels: {}  variables: {}  {}\n", runtime::text_member(version, "name"),
-          integer_of(runtime::find_member(version, "version")), words_of(version, "labels"),
+          integer_member(version, "version"), words_of(version, "labels"),
           words_of(version, "variables"), runtime::text_member(version, "created_at"));
     const json::value* messages = runtime::find_member(version, "messages");
     if (messages == nullptr) return kDone;
@@ -185,7 +185,7 @@ int list_prompts_command(const GlobalOptions& options, const config::Environment
     for (const json::value& prompt : data) {
         const json::object& one = prompt.as_object();
         print("{:32}  newest {:>4}  {}\n", runtime::text_member(one, "name"),
-              integer_of(&one.at("latest_version")), json::serialize(one.at("labels")));
+              integer_of(one.at("latest_version")), json::serialize(one.at("labels")));
     }
     return kDone;
 }

@@ -26,6 +26,10 @@ struct UpstreamBody {
 /// The body for upstream: always streamed, always with usage.
 std::string write_chat_request(const common::v1::ChatRequest& chat, const UpstreamBody& upstream);
 
+/// Whether a content part that is kept as JSON holds text, as pictures and files do not; what
+/// cannot be read counts as text.
+bool is_text_part(std::string_view raw_json);
+
 /// The text of the conversation, for counting and for the simulator.
 std::string plain_text_of(const common::v1::ChatRequest& chat);
 

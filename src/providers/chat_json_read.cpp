@@ -295,4 +295,11 @@ Result<ChatRequest> read_chat_request(const json::object& body) {
     return chat;
 }
 
+bool is_text_part(std::string_view raw_json) {
+    const auto part = runtime::parse_json(raw_json);
+    if (!part || !part->is_object()) return true;
+    const std::string_view type = runtime::text_member(part->get_object(), "type");
+    return type == "text" || type == "input_text" || type == "output_text" || type == "refusal";
+}
+
 }  // namespace quire::providers

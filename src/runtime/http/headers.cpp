@@ -20,11 +20,6 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-void Headers::clear() {
-    storage_.clear();
-    fields_.clear();
-}
-
 void Headers::add(std::string_view name, std::string_view value) {
     Field field{};
     field.name_at = static_cast<std::uint32_t>(storage_.size());

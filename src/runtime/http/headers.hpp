@@ -8,11 +8,9 @@
 
 namespace quire::http {
 
-/// Header fields in one buffer, in the order they came; names compare without case. Clearing keeps
-/// the memory, so that a kept-alive connection allocates nothing for the next message.
+/// Header fields in one buffer, in the order they came; names compare without case.
 class Headers {
 public:
-    void clear();
     void add(std::string_view name, std::string_view value);
     /// The first field of this name, "" when there is none.
     std::string_view find(std::string_view name) const;

@@ -29,18 +29,6 @@ TEST(Headers, KeepRepeatedFieldsInTheirOrder) {
     EXPECT_EQ(headers.at(2), (std::pair<std::string_view, std::string_view>("A", "3")));
 }
 
-TEST(Headers, ClearingForgetsEveryField) {
-    Headers headers;
-    headers.add("a", "1");
-
-    headers.clear();
-    headers.add("b", "2");
-
-    EXPECT_EQ(headers.size(), 1u);
-    EXPECT_FALSE(headers.contains("a"));
-    EXPECT_EQ(headers.find("b"), "2");
-}
-
 TEST(EqualsIgnoringCase, FoldsAsciiLettersOnly) {
     EXPECT_TRUE(equals_ignoring_case("aZ-9", "Az-9"));
     EXPECT_FALSE(equals_ignoring_case("a", "ab"));

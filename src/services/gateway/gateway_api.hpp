@@ -54,7 +54,7 @@ struct GatewayCall {
 /// Says that a stored answer is given again, and that it costs nothing.
 void add_replay_headers(http::Response& response);
 
-/// Every public operation, one method and one file each, named after its operationId.
+/// Every public operation, one method each, named after its operationId; files by what they serve.
 class GatewayApi {
 public:
     struct Ports {

@@ -68,8 +68,7 @@ Error meaning_of(const Error& error, http::CancelReason reason, bool is_answered
 /// What is paid for, now or later, is not to be repeated by a library: it would pay twice.
 Error as_answer(const Error& error, http::CancelReason reason, bool is_answered) {
     Error answer = meaning_of(error, reason, is_answered);
-    const bool is_paid =
-        error.code() == ErrorCode::kSettleFailed || error.detail(http::kNoRetry) == "true";
+    const bool is_paid = error.detail(http::kNoRetry) == "true";
     if (!is_paid || answer.detail(http::kNoRetry) == "true") return answer;
     return std::move(answer).with_detail(http::kNoRetry, "true");
 }

@@ -1,49 +1,30 @@
+#include "services/gateway/body_fields.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/paging.hpp"
-
-#include <fmt/format.h>
 
 namespace quire::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 3> kFields{"name", "scopes", "expires_at"};
-
-Error bad(std::string param, std::string_view wanted) {
-    return Error(ErrorCode::kInvalidValue, fmt::format("{} must be {}", param, wanted))
-        .with_param(std::move(param));
-}
-
 Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body) {
-    for (const auto& member : body) {
-        const std::string_view key(member.key().data(), member.key().size());
-        if (std::find(kFields.begin(), kFields.end(), key) == kFields.end()) {
-            return Error(ErrorCode::kUnsupportedParameter,
-                         fmt::format("unknown field '{}'; the fields are {}", key,
-                                     fmt::join(kFields, ", ")))
-                .with_param(std::string(key));
-        }
-    }
+    const auto known = check_fields(body, {"name", "scopes", "expires_at"});
+    if (!known) return known.error();
     auth::v1::CreateKeyRequest request;
-    const json::value* name = runtime::find_member(body, "name");
-    if (name == nullptr) {
-        return Error(ErrorCode::kMissingRequiredParameter, "'name' is required").with_param("name");
-    }
-    if (!name->is_string()) return bad("name", "a string");
-    request.set_name(std::string(runtime::text_member(body, "name")));
+    QUIRE_TRY(std::string name, require_text(body, "name"));
+    request.set_name(std::move(name));
     if (const json::value* scopes = runtime::find_member(body, "scopes")) {
-        if (!scopes->is_array()) return bad("scopes", "a list of strings");
+        if (!scopes->is_array()) return wrong_field("scopes", "a list of strings");
         if (scopes->get_array().empty()) {
-            return bad("scopes", "a list of at least one; leave it out for 'inference'");
+            return wrong_field("scopes", "a list of at least one; leave it out for 'inference'");
         }
         for (const json::value& scope : scopes->get_array()) {
-            if (!scope.is_string()) return bad("scopes", "a list of strings");
+            if (!scope.is_string()) return wrong_field("scopes", "a list of strings");
             request.add_scopes(std::string(scope.get_string()));
         }
     }
     if (const json::value* expires = runtime::find_member(body, "expires_at")) {
         const auto at = parse_rfc3339(runtime::text_member(body, "expires_at"));
         if (!expires->is_string() || !at) {
-            return bad("expires_at", "a time such as 2027-01-31T00:00:00Z");
+            return wrong_field("expires_at", "a time such as 2027-01-31T00:00:00Z");
         }
         if (at->micros <= 0) {  // to the service, 0 is never
             return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")

@@ -1,6 +1,6 @@
 #include "services/prompts/usage_estimate.hpp"
 
-#include "runtime/json.hpp"
+#include "providers/chat_json.hpp"
 
 #include <algorithm>
 
@@ -14,18 +14,10 @@ constexpr std::size_t kOtherPartBytesMax = 1'000 * kBytesPerToken;
 
 std::int64_t tokens_of(std::int64_t bytes) { return (bytes + kBytesPerToken - 1) / kBytesPerToken; }
 
-/// The same parts as those that a review reads.
-bool is_text(const std::string& raw_part) {
-    const auto part = runtime::parse_json(raw_part);
-    if (!part || !part->is_object()) return true;
-    const std::string_view type = runtime::text_member(part->get_object(), "type");
-    return type == "text" || type == "input_text" || type == "output_text" || type == "refusal";
-}
-
 std::size_t bytes_of(const common::v1::ContentPart& part) {
     const std::string& raw = part.raw_json();
-    if (raw.size() <= kOtherPartBytesMax || is_text(raw)) return part.text().size() + raw.size();
-    return kOtherPartBytesMax;
+    const bool is_counted = raw.size() <= kOtherPartBytesMax || providers::is_text_part(raw);
+    return is_counted ? part.text().size() + raw.size() : kOtherPartBytesMax;
 }
 
 std::int64_t bytes_of(const common::v1::ChatMessage& message) {

@@ -1,5 +1,6 @@
 #include "services/review/input_review.hpp"
 
+#include "providers/chat_json.hpp"
 #include "runtime/json.hpp"
 #include "services/review/decisions.hpp"
 #include "services/review/tool_arguments.hpp"
@@ -14,14 +15,6 @@ using common::v1::ChatMessage;
 using common::v1::ChatRequest;
 using common::v1::ContentPart;
 using common::v1::ToolCall;
-
-/// Whether a part that is kept as JSON holds text; images and files are not text.
-bool is_text_part(std::string_view raw) {
-    const auto part = runtime::parse_json(raw);
-    if (!part || !part->is_object()) return true;
-    const std::string_view type = runtime::text_member(part->get_object(), "type");
-    return type == "text" || type == "input_text" || type == "output_text" || type == "refusal";
-}
 
 class RequestReview {
 public:
@@ -51,7 +44,7 @@ private:
         for (int p = 0; p < request_.messages(m).parts_size(); ++p) {
             const ContentPart& part = request_.messages(m).parts(p);
             if (part.has_raw_json()) {
-                if (!is_text_part(part.raw_json())) continue;
+                if (!providers::is_text_part(part.raw_json())) continue;
                 auto replaced = co_await replace_json(part.raw_json(), [&](std::string text) {
                     changed(m).mutable_parts(p)->set_raw_json(std::move(text));
                 });
