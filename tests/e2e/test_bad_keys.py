@@ -9,6 +9,7 @@ import pytest
 from api_keys import is_well_formed, unknown_key, with_wrong_checksum
 from chat import PATH, ask, assert_error, assert_problem, body
 from quire_process import Up
+from raw_http import Answer
 from waiting import wait_until
 
 KEYS = "/api/v1/keys"
@@ -97,6 +98,20 @@ def test_a_key_is_created_listed_and_deleted(gateway: Up) -> None:
     assert ask(gateway, made["key"]).status == 200
     gone = gateway.call("DELETE", f"{KEYS}/{made['id']}", gateway.api_key)
     assert (gone.status, gone.body) == (204, b"")
+
+
+def test_a_repeat_makes_no_second_key(gateway: Up) -> None:
+    def make(name: str) -> Answer:
+        return gateway.call("POST", KEYS, gateway.api_key, {"name": name},
+                            headers={"idempotency-key": "make once"})
+
+    first = make("once").json()
+    again = make("once")
+    assert_problem(again, 422, "already_completed")
+    assert again.json()["key_id"] == first["id"] and first["key"] not in again.text
+    assert_problem(make("twice"), 422, "idempotency_key_reused")
+    names = [one["name"] for one in gateway.call("GET", KEYS, gateway.api_key).json()["data"]]
+    assert names.count("once") == 1 and "twice" not in names
 
 
 def test_a_revoked_key_is_refused_within_five_seconds(gateway: Up) -> None:

@@ -165,6 +165,18 @@ def while_the_first_runs(world: World) -> Answer:
         return world.call("create_chat_completion", headers=headers)
 
 
+def published_twice(world: World, key: str, first: str, second: str) -> Answer:
+    headers = {"idempotency-key": key}
+    assert publish(world.up, "twice", first, headers=headers).status == 201
+    return publish(world.up, "twice", second, headers=headers)
+
+
+def key_made_twice(world: World) -> Answer:
+    headers = {"idempotency-key": "a key"}
+    assert world.call("create_key", headers=headers).status == 201
+    return world.call("create_key", headers=headers)
+
+
 def revoked(world: World) -> Answer:
     made = world.call("create_key").json()["id"]
     return world.up.call("DELETE", f"/api/v1/keys/{made}", world.up.api_key)
@@ -221,7 +233,9 @@ CASES: list[tuple[str, int, Case]] = [
     ("get_prompt", 404, lambda w: get(w.up, "nothing")),
     ("publish_version", 201, lambda w: publish(
         w.up, "whole", labels=["b", "a"], model="writer", parameters={"temperature": 1})),
+    ("publish_version", 201, lambda w: published_twice(w, "again", "same", "same")),
     ("publish_version", 400, lambda w: publish(w.up, "post", "{{ ")),
+    ("publish_version", 422, lambda w: published_twice(w, "other", "one", "another")),
     ("set_label", 200, lambda w: label(w.up, "post", "old", 1)),
     ("set_label", 400, lambda w: label(w.up, "post", "OLD", 1)),
     ("set_label", 404, lambda w: label(w.up, "nothing", "old", 1)),
@@ -235,6 +249,7 @@ CASES: list[tuple[str, int, Case]] = [
     ("create_key", 201, lambda w: w.call("create_key")),
     ("create_key", 201, lambda w: w.call("create_key", body={
         "name": "n", "scopes": ["keys:write"], "expires_at": "2199-01-31T00:00:00Z"})),
+    ("create_key", 422, key_made_twice),
     ("list_keys", 200, lambda w: w.call("list_keys")),
     ("list_keys", 400, lambda w: w.call("list_keys", query="?limit=1001")),
     ("revoke_key", 204, revoked),

@@ -74,6 +74,23 @@ def test_a_version_never_changes(up: Up) -> None:
     assert before == after
 
 
+def test_a_repeat_publishes_no_second_version(up: Up) -> None:
+    headers = {"idempotency-key": "publish once"}
+    first = publish(up, "repeated", headers=headers)
+    again = publish(up, "repeated", headers=headers)
+    assert (first.status, again.status) == (201, 201)
+    assert again.json() == first.json()
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    for name, content in (("repeated", "Something else."), ("elsewhere", "Write about {{ topic }}.")):
+        assert_problem(publish(up, name, content, headers=headers), 422, "idempotency_key_reused")
+    assert get(up, "repeated").json()["version"] == 1
+    assert publish(up, "repeated").json()["version"] == 2
+    assert_problem(publish(up, "repeated", headers={"idempotency-key": "k" * 256}), 400,
+                   "invalid_value")
+
+
 def test_a_label_goes_forth_and_back_within_a_second(up: Up, upstream: ScriptedUpstream) -> None:
     publish(up, "live", "old words", labels=["production"])
     assert generate(up, "live").json()["prompt"]["version"] == 1

@@ -11,10 +11,11 @@ PATH = "/api/v1/generate"
 
 
 def publish(up: Up, name: str, content: str = "Write about {{ topic }}.", key: str | None = None,
-            **more: Any) -> Answer:
+            headers: dict[str, str] | None = None, **more: Any) -> Answer:
     """A version with one user message, by default with the first key."""
     body = {"messages": [{"role": "user", "content": content}], **more}
-    return up.call("POST", f"/api/v1/prompts/{name}/versions", key or up.api_key, body)
+    return up.call("POST", f"/api/v1/prompts/{name}/versions", key or up.api_key, body,
+                   headers=headers)
 
 
 def get(up: Up, name: str, query: str = "", key: str | None = None) -> Answer:

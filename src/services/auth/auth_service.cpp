@@ -3,6 +3,7 @@
 #include "base/id.hpp"
 #include "services/auth/api_key.hpp"
 #include "services/auth/auth_events.hpp"
+#include "storage/idempotency.hpp"
 #include "storage/outbox_page.hpp"
 #include "storage/page.hpp"
 
@@ -71,6 +72,16 @@ Result<void> check_scopes(const rpc::Principal& maker, const std::vector<std::st
     return {};
 }
 
+/// The text of a key is shown once and kept nowhere, so that there is no answer to give again.
+Error made_before(const std::string& key_id) {
+    return Error(ErrorCode::kAlreadyCompleted,
+                 fmt::format("the first request with this Idempotency-Key made the key {}, and its "
+                             "text was in that answer only; revoke it, and take a new "
+                             "Idempotency-Key",
+                             key_id))
+        .with_detail("key_id", key_id);
+}
+
 Error invalid_key() {
     return {ErrorCode::kInvalidApiKey,
             "the API key is not valid; send 'Authorization: Bearer qk_live_…'"};
@@ -135,9 +146,15 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
                         "expires_at must be before the year 10000; leave it out for never")
             .with_param("expires_at");
     }
+    const storage::IdempotentCall once{owner.id, owner.project_id, ctx.idempotency_key,
+                                       request.request_hash()};
     auto insert = [&](Connection& connection) -> Result<void> {
+        QUIRE_TRY(const auto first, find_first_answer(connection, once, key.created_at));
+        if (first) return made_before(*first);
         const auto inserted = AuthStore(connection).insert_key(key);
         if (!inserted) return inserted.error();
+        const auto kept = keep_first_answer(connection, once, key.id, key.created_at);
+        if (!kept) return kept.error();
         return publish_key_created(connection, ctx, key, rng_);
     };
     const auto written = co_await database_.write(std::move(insert));

@@ -340,5 +340,30 @@ TEST_F(AuthServiceTest, ListsOrganizationsInPages) {
     EXPECT_FALSE(second->has_more());
 }
 
+TEST_F(AuthServiceTest, ARepeatMakesNoSecondKeyAndNamesTheFirst) {
+    rpc::CallContext keyed = owner_;
+    keyed.idempotency_key = "once";
+    const auto first = create(keyed, "ci");
+    ASSERT_TRUE(first);
+    const int keys = list(owner_)->keys_size();
+
+    const auto again = create(keyed, "ci");
+
+    ASSERT_FALSE(again);
+    expect_error(again.error(), ErrorCode::kAlreadyCompleted, first->key().id());
+    EXPECT_EQ(again.error().detail("key_id"), first->key().id());
+    EXPECT_EQ(list(owner_)->keys_size(), keys);
+    keyed.idempotency_key = "another";
+    EXPECT_TRUE(create(keyed, "ci"));
+}
+
+TEST_F(AuthServiceTest, ARefusedRequestLeavesItsIdempotencyKeyFree) {
+    rpc::CallContext keyed = owner_;
+    keyed.idempotency_key = "once";
+    ASSERT_FALSE(create(keyed, ""));
+
+    EXPECT_TRUE(create(keyed, "ci"));
+}
+
 }  // namespace
 }  // namespace quire::auth

@@ -35,7 +35,8 @@ struct GatewayCall {
     SteadyTime began;
     std::chrono::microseconds auth_took{0};
     bool is_authorized = false;
-    int status = 200;  ///< of a good answer
+    int status = 200;          ///< of a good answer
+    bool is_replayed = false;  ///< the answer of an earlier call is given again
 
     /// The scope check. A handler makes it after it has checked the fields (interfaces: order of
     /// checks) and before it calls anything.

@@ -114,6 +114,7 @@ awaitable<Result<void>> GatewayCall::respond_json(int http_status, std::string j
     if (!json_text.empty()) response.content_type = "application/json";
     response.body = std::move(json_text);
     add_headers(response, {});
+    if (is_replayed) response.headers.emplace_back("idempotent-replayed", "true");
     co_return co_await exchange.respond(std::move(response));
 }
 

@@ -1,5 +1,6 @@
 #include "services/gateway/body_fields.hpp"
 #include "services/gateway/gateway_api.hpp"
+#include "services/gateway/idempotency.hpp"
 #include "services/gateway/paging.hpp"
 
 namespace quire::gateway {
@@ -56,10 +57,13 @@ json::object key_json(const auth::v1::Key& key) {
 }  // namespace
 
 awaitable<Result<void>> GatewayApi::create_key(GatewayCall& call) {
-    const auto request = read_key_request(*call.body);
+    auto request = read_key_request(*call.body);
     if (!request) co_return request.error();
+    const auto checked = check_idempotency_key(call);
+    if (!checked) co_return checked.error();
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
+    request->set_request_hash(idempotency_hash(call));
     QUIRE_CO_TRY(const auto created, ports_.auth->create_key(call.ctx, *request));
     json::object body = key_json(created.key());
     body["key"] = created.secret();

@@ -2,6 +2,7 @@
 #include "runtime/http/url.hpp"
 #include "services/gateway/body_fields.hpp"
 #include "services/gateway/gateway_api.hpp"
+#include "services/gateway/idempotency.hpp"
 #include "services/gateway/paging.hpp"
 
 #include <fmt/format.h>
@@ -125,10 +126,14 @@ Result<prompts::v1::GetPromptRequest> read_choice(const GatewayCall& call) {
 awaitable<Result<void>> GatewayApi::publish_version(GatewayCall& call) {
     auto request = read_publish(*call.body);
     if (!request) co_return request.error();
+    const auto checked = check_idempotency_key(call);
+    if (!checked) co_return checked.error();
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
     request->set_name(call.path_parameter(0));
+    request->set_request_hash(idempotency_hash(call));
     QUIRE_CO_TRY(const auto published, ports_.prompts->publish_version(call.ctx, *request));
+    call.is_replayed = published.replayed();
     std::string text = json::serialize(short_json(published.version()));
     co_return co_await call.respond_json(201, std::move(text));
 }

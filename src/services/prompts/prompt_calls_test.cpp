@@ -196,5 +196,39 @@ TEST_F(PromptCallsTest, TellsWhatReviewDecidedAndAgainInAReplay) {
     EXPECT_EQ(under_.inference->generate_calls, 1);
 }
 
+TEST_F(PromptCallsTest, ARepeatPublishesNoSecondVersion) {
+    ctx_.idempotency_key = "once";
+    const auto first = publish("one", {"production"});
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(first->replayed());
+    ctx_.idempotency_key = "";
+    ASSERT_TRUE(publish("two", {"production"}));
+
+    ctx_.idempotency_key = "once";
+    const auto again = publish("one", {"production"});
+
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->replayed());
+    EXPECT_EQ(again->version().ShortDebugString(), first->version().ShortDebugString());
+    EXPECT_EQ(get("production", 0)->version().version(), 2);
+    EXPECT_EQ(get("", 0)->version().version(), 2);
+}
+
+TEST_F(PromptCallsTest, AnotherVersionWithTheSameIdempotencyKeyIsRefused) {
+    ctx_.idempotency_key = "once";
+    v1::PublishVersionRequest request;
+    request.set_name("post");
+    request.add_messages()->set_role("user");
+    request.set_request_hash("a");
+    ASSERT_TRUE(test::run(under_.service.publish_version(ctx_, request)));
+
+    request.set_request_hash("b");
+    const auto reused = test::run(under_.service.publish_version(ctx_, request));
+
+    ASSERT_FALSE(reused);
+    EXPECT_EQ(reused.error().code(), ErrorCode::kIdempotencyKeyReused);
+    EXPECT_EQ(get("", 0)->version().version(), 1);
+}
+
 }  // namespace
 }  // namespace quire::prompts

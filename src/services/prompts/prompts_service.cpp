@@ -1,6 +1,7 @@
 #include "services/prompts/prompts_service.hpp"
 
 #include "services/prompts/story.hpp"
+#include "storage/idempotency.hpp"
 #include "storage/page.hpp"
 
 #include <fmt/format.h>
@@ -63,6 +64,29 @@ Result<PromptVersion> publish(PromptStore& store, PromptVersion version) {
         if (!moved) return moved.error();
     }
     return version;
+}
+
+/// A repeat is given the first answer: the labels as they were moved then.
+Result<v1::PublishVersionResponse> publish_once(Connection& connection,
+                                                const storage::IdempotentCall& once,
+                                                const PromptVersion& version) {
+    v1::PublishVersionResponse response;
+    QUIRE_TRY(const auto first, storage::find_first_answer(connection, once, version.created_at));
+    if (first) {
+        if (!response.ParseFromString(*first)) {
+            return Error(ErrorCode::kStorageUnavailable, "the store holds what is no answer");
+        }
+        response.set_replayed(true);
+        return response;
+    }
+    const PromptOwner owner{once.org_id, once.project_id};
+    PromptStore store(connection, owner);
+    QUIRE_TRY(const PromptVersion published, publish(store, version));
+    *response.mutable_version() = to_message(published);
+    const auto kept = storage::keep_first_answer(connection, once, response.SerializeAsString(),
+                                                 version.created_at);
+    if (!kept) return kept.error();
+    return response;
 }
 
 Result<json::object> variables_of(const v1::GenerateCall& call) {
@@ -195,15 +219,11 @@ awaitable<Result<v1::PublishVersionResponse>> PromptsService::publish_version(
     auto version = version_of(request);
     if (!version) co_return version.error();
     version->created_at = deps_.clock.now();
-    const PromptOwner owner = owner_of(ctx);
-    auto write = [&](Connection& connection) {
-        PromptStore store(connection, owner);
-        return publish(store, *version);
-    };
-    QUIRE_CO_TRY(const PromptVersion published, database_.write(std::move(write)));
-    v1::PublishVersionResponse response;
-    *response.mutable_version() = to_message(published);
-    co_return response;
+    const storage::IdempotentCall once{ctx.principal.org_id, ctx.principal.project_id,
+                                       ctx.idempotency_key, request.request_hash()};
+    auto write = [&](Connection& connection) { return publish_once(connection, once, *version); };
+    auto published = co_await database_.write(std::move(write));
+    co_return published;
 }
 
 awaitable<Result<v1::ListPromptsResponse>> PromptsService::list_prompts(
