@@ -61,9 +61,8 @@ Connection::Connection(asio::io_context& loop, Socket socket, std::shared_ptr<Se
       socket_(std::move(socket)),
       server_(std::move(server)),
       readable_(loop.get_executor()),
-      writable_(loop.get_executor()),
+      out_(loop, socket_, server_->limits.write_stall, output_hooks()),
       io_deadline_(loop, [this] { close(); }),
-      write_deadline_(loop, [this] { close(); }),
       request_deadline_(loop, [this] { cancel_handler(CancelReason::kDeadline); }),
       silence_(loop, [this] { send_keep_alive(); }),
       hangup_(loop, [this] { look_for_hangup(); }) {
@@ -101,7 +100,7 @@ awaitable<bool> Connection::serve_one() {
     server_->active.fetch_sub(1);
 
     if (is_streaming_) is_cut_ = true;  // the handler left it without an end
-    if (is_cut_) flush();
+    if (is_cut_) out_.flush();
     if (is_cut_ || read_error_ || !is_answered_) co_return false;
     if (parser_->is_done()) co_return keeps_alive();
     co_await linger();
@@ -302,8 +301,8 @@ awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max)
     if (length && *length > bytes_max) co_return too_large();
     if (equals_ignoring_case(head_.header("expect"), "100-continue") && in_begin_ == in_end_ &&
         !parser_->is_done()) {
-        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
-        flush();
+        out_.text() += "HTTP/1.1 100 Continue\r\n\r\n";
+        out_.flush();
     }
     io_deadline_.expire_after(server_->limits.body_timeout);
     while (true) {
@@ -330,10 +329,10 @@ bool Connection::keeps_alive() const {
 }
 
 void Connection::append_head(const Response& response, std::optional<std::size_t> length) {
-    fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\ndate: {}\r\n", response.status,
-                   reason_phrase(response.status), http_date());
+    fmt::format_to(std::back_inserter(out_.text()), "HTTP/1.1 {} {}\r\ndate: {}\r\n",
+                   response.status, reason_phrase(response.status), http_date());
     const auto add = [this](std::string_view name, std::string_view value) {
-        out_.append(name).append(": ").append(value).append("\r\n");
+        out_.text().append(name).append(": ").append(value).append("\r\n");
     };
     if (!response.content_type.empty()) add("content-type", response.content_type);
     for (const auto& [name, value] : response.headers) add(name, value);
@@ -342,30 +341,30 @@ void Connection::append_head(const Response& response, std::optional<std::size_t
     }
     if (is_chunked_) add("transfer-encoding", "chunked");
     if (!keeps_alive()) add("connection", "close");
-    out_ += "\r\n";
+    out_.text() += "\r\n";
 }
 
 void Connection::append_chunk(std::string_view bytes) {
     if (bytes.empty() || is_head()) return;
-    if (is_chunked_) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", bytes.size());
-    out_ += bytes;
-    if (is_chunked_) out_ += "\r\n";
+    if (is_chunked_) fmt::format_to(std::back_inserter(out_.text()), "{:x}\r\n", bytes.size());
+    out_.text() += bytes;
+    if (is_chunked_) out_.text() += "\r\n";
 }
 
 awaitable<Result<void>> Connection::respond(Response response) {
     QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
     is_answered_ = true;
     append_head(response, response.body.size());
-    if (!is_head()) out_ += response.body;
-    flush();
-    co_return co_await wait_for_room(0);
+    if (!is_head()) out_.text() += response.body;
+    out_.flush();
+    co_return co_await out_.wait_for_room(0);
 }
 
 awaitable<Result<void>> Connection::begin_stream(Response head) {
     QUIRE_ASSERT(!is_answered_, "an exchange is answered once");
     open_stream(head);
-    flush_at_end_of_turn();
-    co_return co_await wait_for_room(kUnsentBytesMax);
+    out_.flush_at_end_of_turn();
+    co_return co_await out_.wait_for_room(kUnsentBytesMax);
 }
 
 void Connection::open_stream(const Response& head) {
@@ -385,11 +384,11 @@ void Connection::keep_alive(std::chrono::milliseconds interval, Response head,
 
 void Connection::send_keep_alive() {
     const bool is_whole = is_answered_ && !is_streaming_;  // nothing may follow such an answer
-    if (!is_handling_ || has_write_failed_ || is_whole) return;
+    if (!is_handling_ || out_.has_failed() || is_whole) return;
     if (!is_answered_) open_stream(keep_alive_head_);
     // A peer that takes nothing gets no more to take.
-    if (unsent() < kUnsentBytesMax) append_chunk(keep_alive_comment_);
-    flush();
+    if (out_.unsent() < kUnsentBytesMax) append_chunk(keep_alive_comment_);
+    out_.flush();
     silence_.expire_after(keep_alive_interval_);
 }
 
@@ -399,9 +398,9 @@ awaitable<Result<void>> Connection::write(std::string_view bytes) {
         co_return cancelled_error();
     }
     append_chunk(bytes);
-    flush_at_end_of_turn();
+    out_.flush_at_end_of_turn();
     if (keep_alive_interval_.count() > 0) silence_.expire_after(keep_alive_interval_);
-    co_return co_await wait_for_room(kUnsentBytesMax);
+    co_return co_await out_.wait_for_room(kUnsentBytesMax);
 }
 
 awaitable<Result<void>> Connection::finish_stream() {
@@ -414,78 +413,18 @@ awaitable<Result<void>> Connection::finish_stream() {
     if (!is_chunked_) {
         is_cut_ = true;  // the end of the connection is the end of the body
     } else if (!is_head()) {
-        out_ += "0\r\n\r\n";
+        out_.text() += "0\r\n\r\n";
     }
-    flush();
-    co_return co_await wait_for_room(0);
+    out_.flush();
+    co_return co_await out_.wait_for_room(0);
 }
 
-awaitable<Result<void>> Connection::wait_for_room(std::size_t bytes_max) {
-    if (unsent() > bytes_max) flush();
-    while (unsent() > bytes_max && !has_write_failed_) {
-        const auto woken = co_await writable_.wait();
-        if (!woken) co_return cancelled_error();
-    }
-    if (has_write_failed_) co_return cancelled_error();
-    co_return Result<void>();
-}
-
-void Connection::flush_at_end_of_turn() {
-    if (std::exchange(is_flush_posted_, true)) return;
-    asio::post(loop_, [self = shared_from_this()] {
-        self->is_flush_posted_ = false;
-        self->flush();
-    });
-}
-
-void Connection::flush() {
-    if (is_writing_ || has_write_failed_ || out_.empty()) return;
-    flying_.clear();
-    flying_.swap(out_);
-    error_code ec;
-    flying_sent_ = socket_.write_some(asio::buffer(flying_), ec);
-    if (ec && ec != asio::error::would_block && ec != asio::error::try_again) {
-        fail_writing();
-        return;
-    }
-    if (flying_sent_ == flying_.size()) {
-        flying_.clear();
-        flying_sent_ = 0;
-        return;
-    }
-    is_writing_ = true;
-    on_written({}, 0);
-}
-
-void Connection::on_written(error_code ec, std::size_t bytes) {
-    flying_sent_ += bytes;
-    if (ec) {
-        is_writing_ = false;
-        fail_writing();
-        return;
-    }
-    if (flying_sent_ < flying_.size()) {
-        write_deadline_.expire_after(server_->limits.write_stall);
-        socket_.async_write_some(
-            asio::buffer(flying_.data() + flying_sent_, flying_.size() - flying_sent_),
-            [self = shared_from_this()](error_code failed, std::size_t sent) {
-                self->on_written(failed, sent);
-            });
-        return;
-    }
-    write_deadline_.clear();
-    is_writing_ = false;
-    flying_.clear();
-    flying_sent_ = 0;
-    flush();
-    writable_.notify();
-}
-
-void Connection::fail_writing() {
-    has_write_failed_ = is_cut_ = true;
-    write_deadline_.clear();
-    cancel_handler(CancelReason::kClientGone);
-    writable_.notify();
+OutputBuffer::Hooks Connection::output_hooks() {
+    return {[this] { return shared_from_this(); }, [this] { close(); },
+            [this] {
+                is_cut_ = true;
+                cancel_handler(CancelReason::kClientGone);
+            }};
 }
 
 void Connection::cancel_handler(CancelReason reason) {

@@ -3,6 +3,7 @@
 #include "runtime/deadline_timer.hpp"
 #include "runtime/http/http_server.hpp"
 #include "runtime/http/message_parser.hpp"
+#include "runtime/http/output_buffer.hpp"
 #include "runtime/wakeup.hpp"
 
 #include <boost/asio/cancellation_signal.hpp>
@@ -86,14 +87,7 @@ private:
     void append_head(const Response& response, std::optional<std::size_t> length);
     void append_chunk(std::string_view bytes);
     bool keeps_alive() const;
-    /// Sends what is buffered: now as much as fits, the rest as the peer takes it.
-    void flush();
-    void flush_at_end_of_turn();
-    void on_written(boost::system::error_code ec, std::size_t bytes);
-    void fail_writing();
-    std::size_t unsent() const { return out_.size() + flying_.size() - flying_sent_; }
-    /// Waits until at most `bytes_max` are unsent; kCancelled when the client is gone.
-    awaitable<Result<void>> wait_for_room(std::size_t bytes_max);
+    OutputBuffer::Hooks output_hooks();
 
     asio::io_context& loop_;
     Socket socket_;
@@ -107,21 +101,12 @@ private:
     boost::system::error_code read_error_;
     runtime::Wakeup readable_;
 
-    // Output gathers in out_ and leaves at the end of the loop's turn, so that events that come
-    // together cost one system call; flying_ is what is being sent.
-    std::string out_;
-    std::string flying_;
-    std::size_t flying_sent_ = 0;
-    bool is_writing_ = false;
-    bool is_flush_posted_ = false;
-    bool has_write_failed_ = false;
-    runtime::Wakeup writable_;
+    OutputBuffer out_;
 
     std::optional<RequestParser> parser_;
     std::size_t head_bytes_ = 0;  ///< parsed so far
     RequestHead head_;
     runtime::Deadline io_deadline_;       ///< closes the connection
-    runtime::Deadline write_deadline_;    ///< closes the connection
     runtime::Deadline request_deadline_;  ///< cancels the handler
     runtime::Deadline silence_;           ///< sends a keep-alive
     runtime::Deadline hangup_;            ///< looks for the end of a client that is not read
