@@ -19,7 +19,7 @@ struct Exchange {
 
 awaitable<Result<OperatorAnswer>> run_exchange(runtime::EventLoops& loops,
                                                const Exchange& exchange) {
-    http::Client client(loops, 0);
+    http::Client client(loops, {.idle_max = 0});
     QUIRE_CO_TRY(auto response, client.send(exchange.target, exchange.request));
     OperatorAnswer answer;
     answer.status = response->status();

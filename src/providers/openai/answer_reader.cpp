@@ -1,5 +1,8 @@
 #include "providers/openai/answer_reader.hpp"
 
+#include "providers/openai/upstream_error.hpp"
+#include "runtime/config/values.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -24,18 +27,12 @@ std::optional<std::int64_t> tokens_member(const json::object& object, std::strin
     return count;
 }
 
-Result<const json::object*> object_of(const Result<json::value>& parsed) {
-    if (!parsed) return garbage(parsed.error().message());
-    if (!parsed->is_object()) return garbage("the JSON is no object");
-    const json::object& body = parsed->get_object();
-    if (const json::value* error = find_member(body, "error")) {
-        // Its words may quote the prompt, and this message is logged.
-        const std::string_view code =
-            error->is_object() ? text_member(error->get_object(), "code") : "";
-        return Error(ErrorCode::kUpstreamError,
-                     fmt::format("the provider reported an error '{}'", code.substr(0, 60)));
-    }
-    return &body;
+/// The status with which the request would have been refused, 0 where the error names none.
+int status_named(const json::object& error) {
+    std::int64_t number = runtime::int_member(error, "code").value_or(0);
+    const auto in_text = config::parse_integer(text_member(error, "code"));
+    if (in_text) number = *in_text;
+    return number >= 400 && number < 500 ? static_cast<int>(number) : 0;
 }
 
 const json::object* first_choice(const json::object& body) {
@@ -52,6 +49,23 @@ const json::object* first_choice(const json::object& body) {
 
 }  // namespace
 
+Result<const json::object*> AnswerReader::object_of(const Result<json::value>& parsed,
+                                                    std::string_view text) const {
+    if (!parsed) return garbage(parsed.error().message());
+    if (!parsed->is_object()) return garbage("the JSON is no object");
+    const json::object& body = parsed->get_object();
+    const json::value* error = find_member(body, "error");
+    if (error == nullptr) return &body;
+    const int status = error->is_object() ? status_named(error->get_object()) : 0;
+    if (status != 0)
+        return to_error({status, "", "", text, {secrets_.begin(), secrets_.end()}}, Timestamp());
+    // Its words may quote the prompt, and this message is logged.
+    const std::string_view code =
+        error->is_object() ? text_member(error->get_object(), "code") : "";
+    return Error(ErrorCode::kUpstreamError,
+                 fmt::format("the provider reported an error '{}'", code.substr(0, 60)));
+}
+
 Result<void> AnswerReader::read_event(std::string_view data) {
     deltas_.clear();
     if (data == "[DONE]") {
@@ -61,7 +75,7 @@ Result<void> AnswerReader::read_event(std::string_view data) {
     std::array<unsigned char, 4096> arena;
     json::monotonic_resource resource(arena.data(), arena.size());
     const auto parsed = runtime::parse_json(data, &resource);
-    QUIRE_TRY(const json::object* const body, object_of(parsed));
+    QUIRE_TRY(const json::object* const body, object_of(parsed, data));
     read_usage(*body);
     const json::object* choice = first_choice(*body);
     if (choice == nullptr) return {};
@@ -77,7 +91,7 @@ Result<void> AnswerReader::read_event(std::string_view data) {
 Result<void> AnswerReader::read_whole(std::string_view body_text) {
     deltas_.clear();
     const auto parsed = runtime::parse_json(body_text);
-    QUIRE_TRY(const json::object* const body, object_of(parsed));
+    QUIRE_TRY(const json::object* const body, object_of(parsed, body_text));
     read_usage(*body);
     const json::object* choice = first_choice(*body);
     if (choice == nullptr) return garbage("it has no choices");

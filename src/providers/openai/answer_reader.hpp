@@ -3,6 +3,8 @@
 #include "providers/provider.hpp"
 #include "runtime/json.hpp"
 
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,7 +14,11 @@ namespace quire::providers {
 /// choice 0 is read: more than one is not asked for.
 class AnswerReader {
 public:
-    /// One `data:` of a stream. kUpstreamError for garbage and for an error object.
+    /// `secrets` are what no message may show.
+    explicit AnswerReader(std::span<const std::string> secrets = {}) : secrets_(secrets) {}
+
+    /// One `data:` of a stream. kUpstreamError for garbage and for an error object, but for one
+    /// whose code is a status from 400 to 499: that means what it would as the answer's own.
     Result<void> read_event(std::string_view data);
     /// A plain answer.
     Result<void> read_whole(std::string_view body);
@@ -26,10 +32,13 @@ public:
     Completion completion() const { return completion_; }
 
 private:
+    Result<const json::object*> object_of(const Result<json::value>& parsed,
+                                          std::string_view text) const;
     void read_piece(const json::object& piece, const json::value* logprobs);
     void read_tool_calls(const json::value& calls);
     void read_usage(const json::object& body);
 
+    std::span<const std::string> secrets_;
     std::vector<common::v1::Delta> deltas_;
     Completion completion_;
     bool is_done_ = false;

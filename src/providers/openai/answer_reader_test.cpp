@@ -300,6 +300,32 @@ TEST(AnswerReader, PassesOverChunksThatSayNothing) {
     EXPECT_FALSE(seen.reader.is_done());
 }
 
+TEST(AnswerReader, TakesTheCodeOfAReportedErrorForTheStatusOfOne) {
+    struct Case {
+        std::string_view code;
+        std::string_view error;
+    };
+    const std::vector<std::string> secrets{"K3Y"};
+    for (const Case& each : std::vector<Case>{{"429", "overloaded"},
+                                              {R"("429")", "overloaded"},
+                                              {"400", "invalid_value"},
+                                              {"404", "model_not_found"},
+                                              {"401", "upstream_auth_failed"},
+                                              {"499", "upstream_error"},
+                                              {"500", "upstream_error"},
+                                              {"7", "upstream_error"},
+                                              {R"("x400")", "upstream_error"}}) {
+        AnswerReader reader(secrets);
+
+        const auto read = reader.read_event(
+            fmt::format(R"({{"error":{{"message":"no K3Y","code":{}}}}})", each.code));
+
+        ASSERT_FALSE(read) << each.code;
+        EXPECT_EQ(read.error().name(), each.error) << each.code;
+        EXPECT_EQ(read.error().message().find("K3Y"), std::string::npos);
+    }
+}
+
 /// Its words may quote the prompt or a key, and this message goes to the log.
 TEST(AnswerReader, TellsTheCodeOfAReportedErrorButNotItsWords) {
     AnswerReader reader;

@@ -11,9 +11,10 @@ namespace quire::providers {
 namespace {
 
 constexpr std::size_t kPlainAnswerMax = 32 * 1024 * 1024;
-constexpr std::size_t kErrorBodyMax = 64 * 1024;
+constexpr std::size_t kErrorBodyMax = 1024 * 1024;  // some quote the whole prompt
 constexpr std::size_t kEventMax = 1024 * 1024;
 constexpr std::size_t kDrainMax = 64 * 1024;
+constexpr std::chrono::seconds kDrainTime{1};
 
 /// Lets the connection be used again: the end of the body often comes just after `[DONE]`.
 awaitable<void> read_to_end(std::unique_ptr<http::ClientResponse> response) {
@@ -21,14 +22,14 @@ awaitable<void> read_to_end(std::unique_ptr<http::ClientResponse> response) {
     ignore(rest, "a connection that cannot be read to its end is closed");
 }
 
-awaitable<Result<Completion>> read_plain(http::ClientResponse& response, DeltaSink& sink) {
+awaitable<Result<Completion>> read_plain(http::ClientResponse& response, DeltaSink& sink,
+                                         AnswerReader reader) {
     const auto body = co_await http::read_all(response, kPlainAnswerMax);
     if (!body) {
         const bool is_large = body.error().code() == ErrorCode::kRequestTooLarge;
         if (is_large) co_return Error(ErrorCode::kUpstreamError, body.error().message());
         co_return body.error();
     }
-    AnswerReader reader;
     const auto read = reader.read_whole(*body);
     if (!read) co_return read.error();
     for (const common::v1::Delta& delta : reader.deltas()) {
@@ -47,9 +48,8 @@ bool is_of_upstream(const Error& error) {
 /// What counts as a sign of life is content, not bytes: a server that only sends comments has
 /// `first_token` and `between_tokens` like one that sends nothing.
 awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaSink& sink,
-                                          SteadyTime first_token_by,
+                                          AnswerReader reader, SteadyTime first_token_by,
                                           std::chrono::milliseconds between_tokens) {
-    AnswerReader reader;
     runtime::SseParser events(kEventMax);
     const SystemClock clock;
     response.expire_at(first_token_by);
@@ -83,6 +83,7 @@ awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaS
 OpenAiProvider::OpenAiProvider(http::Client& client, http::Url base_url, Secret key)
     : client_(client), key_(std::move(key)) {
     target_.url = std::move(base_url);
+    secrets_ = {key_.reveal(), target_.url.authority(), target_.url.host};
 }
 
 OpenAiProvider::~OpenAiProvider() = default;
@@ -118,14 +119,17 @@ awaitable<Result<Completion>> OpenAiProvider::generate(const rpc::CallContext& c
     if (response->status() != 200) co_return co_await refused(*response);
     sink.on_headers();
     const std::string_view type = response->headers().find("content-type");
-    if (type.starts_with("application/json")) co_return co_await read_plain(*response, sink);
+    if (type.starts_with("application/json")) {
+        co_return co_await read_plain(*response, sink, AnswerReader(secrets_));
+    }
     if (!type.starts_with("text/event-stream")) {
         co_return Error(ErrorCode::kUpstreamError,
                         fmt::format("answered '{}' instead of JSON or an event stream", type));
     }
-    auto completion =
-        co_await read_stream(*response, sink, first_token_by, request.timeouts.between_tokens);
+    auto completion = co_await read_stream(*response, sink, AnswerReader(secrets_), first_token_by,
+                                           request.timeouts.between_tokens);
     if (completion) {
+        response->expire_at(SystemClock().steady() + kDrainTime);
         const auto executor = co_await asio::this_coro::executor;
         draining_.spawn(executor, "read upstream to its end", read_to_end(std::move(response)));
     }
@@ -139,8 +143,10 @@ awaitable<Error> OpenAiProvider::refused(http::ClientResponse& response) const {
     refusal.status = response.status();
     refusal.retry_after = response.headers().find("retry-after");
     refusal.retry_after_ms = response.headers().find("retry-after-ms");
-    if (body) refusal.body = *body;
-    refusal.secrets = {key_.reveal(), target_.url.authority(), target_.url.host};
+    // What is too long, or cut, is JSON all the same: the fault stays the client's.
+    const bool is_json = response.headers().find("content-type").starts_with("application/json");
+    refusal.body = body ? std::string_view(*body) : is_json ? "{}" : "";
+    refusal.secrets = secrets_;
     co_return to_error(refusal, SystemClock().now());
 }
 

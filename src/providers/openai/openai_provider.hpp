@@ -36,6 +36,7 @@ private:
     http::Client& client_;
     http::Target target_;
     Secret key_;
+    std::vector<std::string> secrets_;  ///< what no message may show
     runtime::TaskGroup draining_;
 };
 

@@ -279,6 +279,30 @@ TEST_F(OpenAiProviderTest, SaysWhatARefusalMeans) {
     EXPECT_EQ(deltas_.headers, 0);
 }
 
+/// Some quote the whole prompt.
+TEST_F(OpenAiProviderTest, ALongRefusalIsTheClientsFaultAllTheSame) {
+    script_.status = 400;
+    script_.type = "application/json";
+    for (const std::size_t length : {std::size_t{100'000}, std::size_t{3'000'000}}) {
+        script_.pieces = {
+            fmt::format(R"({{"error":{{"message":"{}"}}}})", std::string(length, 'x'))};
+
+        EXPECT_EQ(failure(), "invalid_value") << length;
+    }
+    script_.end = Script::End::kCut;
+    script_.pieces = {R"({"error":{"mess)"};
+    EXPECT_EQ(failure(), "invalid_value");
+}
+
+TEST_F(OpenAiProviderTest, AProviderThatDoesNotEndItsAnswerIsLeft) {
+    script_.pieces = {content("a") + finish() + event("[DONE]")};
+    script_.end = Script::End::kWait;
+
+    ASSERT_TRUE(generate());
+
+    EXPECT_TRUE(test::wait_until([&] { return script_.left == 1; }));
+}
+
 TEST_F(OpenAiProviderTest, KeepsTheHintOfACrowdedProvider) {
     script_.status = 429;
     script_.headers = {{"retry-after", "9"}};

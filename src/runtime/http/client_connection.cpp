@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::uint32_t kHeaderBytesMax = 64 * 1024;
+constexpr std::size_t kUnparsedBytesMax = kHeaderBytesMax + kReadBytes;
 
 prometheus::Gauge& open_connections() {
     static prometheus::Gauge& gauge =
@@ -70,7 +71,8 @@ awaitable<Result<void>> ClientConnection::connect(const Target& target,
                                                   std::chrono::milliseconds timeout) {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (is_cancelled(state)) co_return cancelled_error();
-    deadline_.expire_after(timeout);
+    const SteadyTime by = SystemClock().steady() + timeout;
+    deadline_.expire_at(by);
     peer_ = target.unix_path.empty() ? target.url.authority() : target.unix_path;
     if (!target.unix_path.empty()) {
         if (target.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -82,7 +84,7 @@ awaitable<Result<void>> ClientConnection::connect(const Target& target,
         const auto [ec] = co_await socket_.async_connect(endpoint, as_value);
         if (ec) co_return failed("connect", ec);
     } else {
-        const auto connected = co_await connect_tcp(target.url);
+        const auto connected = co_await connect_tcp(target.url, by);
         if (!connected) co_return connected.error();
     }
     if (target.url.is_tls) {
@@ -95,7 +97,7 @@ awaitable<Result<void>> ClientConnection::connect(const Target& target,
     co_return Result<void>();
 }
 
-awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
+awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url, SteadyTime by) {
     error_code ec;
     std::vector<tcp::endpoint> endpoints;
     const auto address = asio::ip::make_address(url.host, ec);
@@ -104,12 +106,26 @@ awaitable<Result<void>> ClientConnection::connect_tcp(const Url& url) {
     } else {
         QUIRE_CO_TRY(endpoints, look_up(url));
     }
+    auto connected = co_await connect_any(endpoints, by);
+    co_return connected;
+}
+
+awaitable<Result<void>> ClientConnection::connect_any(const std::vector<tcp::endpoint>& endpoints,
+                                                      SteadyTime by) {
+    const SystemClock clock;
+    error_code ec = asio::error::host_not_found;
+    auto left = static_cast<std::int64_t>(endpoints.size());
     for (const tcp::endpoint& endpoint : endpoints) {
+        // One that never answers must leave time for the others.
+        const SteadyTime now = clock.steady();
+        deadline_.expire_at(now + (by - now) / left--);
+        has_timed_out_ = false;
         if (socket_.is_open()) socket_.close(ec);
         std::tie(ec) = co_await socket_.async_connect(endpoint, as_value);
-        if (!ec || has_timed_out_ || ec == asio::error::operation_aborted) break;
+        if (!ec || (ec == asio::error::operation_aborted && !has_timed_out_)) break;
     }
     if (ec) co_return failed("connect", ec);
+    deadline_.expire_at(by);
     socket_.set_option(tcp::no_delay(true), ec);
     co_return Result<void>();
 }
@@ -171,17 +187,18 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
     in_begin_ = in_end_ = 0;
     deadline_.expire_after(timeouts.first_byte);
     const auto written = co_await write(text);
-    if (!written) {
-        is_stale_ = written.error().code() == ErrorCode::kUpstreamError;
+    // Whoever refuses a long request may answer and close before it has read it all.
+    is_broken_ = !written;
+    if (!written && written.error().code() != ErrorCode::kUpstreamError) {
         co_return written.error();
     }
     while (!parser_->is_header_done()) {
         const auto read = co_await read_once();
+        if (read && *read) continue;
+        is_stale_ = (is_stale_ || read.has_value() || !written) && !parser_->got_some();
+        if (!written) co_return written.error();
         if (!read) co_return read.error();
-        if (!*read) {
-            is_stale_ = !parser_->got_some();
-            co_return failed("answer", asio::error::eof);
-        }
+        co_return failed("answer", asio::error::eof);
     }
     deadline_.clear();
     if (parser_->status >= 100 && parser_->status < 200) {
@@ -226,7 +243,15 @@ awaitable<Result<bool>> ClientConnection::read_once() {
         std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
         in_end_ -= in_begin_;
         in_begin_ = 0;
-        if (in_end_ == in_.size()) in_.resize(in_.size() + kReadBytes);
+        if (in_end_ == in_.size()) {
+            // The parser has a limit for a head, but none for a line of chunked framing.
+            if (in_.size() >= kUnparsedBytesMax) {
+                is_broken_ = true;
+                malformed_ = "not a valid HTTP answer: a line without an end";
+                co_return Error(ErrorCode::kUpstreamError, malformed_);
+            }
+            in_.resize(in_.size() + kReadBytes);
+        }
     }
     const auto room = asio::buffer(in_.data() + in_end_, in_.size() - in_end_);
     std::size_t bytes = 0;

@@ -34,6 +34,9 @@ public:
     ClientConnection(asio::io_context& loop, TlsContext& tls);
 
     awaitable<Result<void>> connect(const Target& target, std::chrono::milliseconds timeout);
+    /// The first of these that takes the connection; each has its share of the time.
+    awaitable<Result<void>> connect_any(const std::vector<asio::ip::tcp::endpoint>& endpoints,
+                                        SteadyTime by);
     /// Sends `text` and reads to the end of the answer's headers.
     awaitable<Result<void>> exchange(const std::string& text, const ClientTimeouts& timeouts);
     awaitable<Result<std::string_view>> read_body_some();
@@ -52,7 +55,7 @@ private:
 
     struct LookUp;
 
-    awaitable<Result<void>> connect_tcp(const Url& url);
+    awaitable<Result<void>> connect_tcp(const Url& url, SteadyTime by);
     awaitable<Result<std::vector<asio::ip::tcp::endpoint>>> look_up(const Url& url);
     awaitable<Result<void>> handshake(const std::string& host);
     awaitable<Result<void>> write(const std::string& text);

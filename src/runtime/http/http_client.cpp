@@ -1,5 +1,6 @@
 #include "runtime/http/http_client.hpp"
 
+#include "runtime/deadline_timer.hpp"
 #include "runtime/http/client_connection.hpp"
 
 #include <boost/asio/post.hpp>
@@ -35,34 +36,57 @@ std::string request_text(const Target& target, const ClientRequest& request) {
 
 }  // namespace
 
-/// The idle connections of one loop.
+/// The idle connections of one loop. What stands between us and the peer forgets an idle connection
+/// without a word, so none is used after `idle_time`; those that the peer ended go with the next
+/// sweep.
 class ConnectionPool {
 public:
-    ConnectionPool(asio::io_context& loop, std::size_t idle_max)
-        : loop_(loop), idle_max_(idle_max) {}
+    ConnectionPool(asio::io_context& loop, const ClientLimits& limits)
+        : loop_(loop), limits_(limits), sweep_(loop, [this] { sweep(); }) {}
 
     std::unique_ptr<ClientConnection> take(const std::string& key) {
         auto& idle = idle_[key];
         while (!idle.empty()) {
-            auto connection = std::move(idle.back());
+            Idle newest = std::move(idle.back());
             idle.pop_back();
-            if (connection->is_usable()) return connection;
+            if (is_good(newest)) return std::move(newest.connection);
         }
         return nullptr;
     }
 
     void give_back(const std::string& key, std::unique_ptr<ClientConnection> connection) {
         auto& idle = idle_[key];
-        if (idle.size() < idle_max_) idle.push_back(std::move(connection));
+        if (idle.size() >= limits_.idle_max) return;
+        idle.push_back({std::move(connection), clock_.steady()});
+        if (sweep_.when() == SteadyTime::max()) sweep_.expire_after(limits_.idle_time / 2);
     }
 
     void clear() { idle_.clear(); }
     asio::io_context& loop() { return loop_; }
 
 private:
+    struct Idle {
+        std::unique_ptr<ClientConnection> connection;
+        SteadyTime since;
+    };
+
+    bool is_good(const Idle& idle) const {
+        return clock_.steady() - idle.since < limits_.idle_time && idle.connection->is_usable();
+    }
+
+    void sweep() {
+        for (auto& [key, idle] : idle_) {
+            std::erase_if(idle, [this](const Idle& one) { return !is_good(one); });
+        }
+        std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
+        if (!idle_.empty()) sweep_.expire_after(limits_.idle_time / 2);
+    }
+
     asio::io_context& loop_;
-    std::size_t idle_max_;
-    std::map<std::string, std::vector<std::unique_ptr<ClientConnection>>> idle_;
+    const ClientLimits limits_;
+    const SystemClock clock_;
+    std::map<std::string, std::vector<Idle>> idle_;
+    runtime::Deadline sweep_;
 };
 
 namespace {
@@ -96,10 +120,10 @@ private:
 
 class Client::Impl {
 public:
-    Impl(runtime::EventLoops& loops, std::size_t idle_max)
+    Impl(runtime::EventLoops& loops, const ClientLimits& limits)
         : pools_(loops, [&](asio::io_context& loop) {
               return std::make_unique<std::shared_ptr<ConnectionPool>>(
-                  std::make_shared<ConnectionPool>(loop, idle_max));
+                  std::make_shared<ConnectionPool>(loop, limits));
           }) {}
 
     /// Idle connections end on their loops, where their deadlines are.
@@ -120,8 +144,8 @@ private:
     runtime::PerLoop<std::shared_ptr<ConnectionPool>> pools_;
 };
 
-Client::Client(runtime::EventLoops& loops, std::size_t idle_max)
-    : impl_(std::make_unique<Impl>(loops, idle_max)) {}
+Client::Client(runtime::EventLoops& loops, const ClientLimits& limits)
+    : impl_(std::make_unique<Impl>(loops, limits)) {}
 
 Client::~Client() = default;
 

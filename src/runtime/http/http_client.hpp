@@ -22,6 +22,12 @@ struct ClientTimeouts {
     std::chrono::milliseconds between_bytes{60'000};  ///< within the body
 };
 
+/// Of the connections that a client keeps, for each loop and target.
+struct ClientLimits {
+    std::size_t idle_max = 64;
+    std::chrono::milliseconds idle_time{30'000};
+};
+
 /// Where a request goes: a host by TCP (perhaps TLS), or a Unix socket.
 struct Target {
     Url url;
@@ -58,7 +64,7 @@ awaitable<Result<std::string>> read_all(ClientResponse& response, std::size_t by
 /// replaced once by a new one. Dies on any thread, before the loops.
 class Client {
 public:
-    explicit Client(runtime::EventLoops& loops, std::size_t idle_max = 64);
+    explicit Client(runtime::EventLoops& loops, const ClientLimits& limits = {});
     ~Client();
 
     /// kUpstreamError: cannot resolve or connect, closed or garbage before the headers' end;

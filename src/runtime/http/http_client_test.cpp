@@ -2,6 +2,7 @@
 #include "runtime/http/http_client.hpp"
 
 #include "base/clock.hpp"
+#include "runtime/http/client_connection.hpp"
 #include "runtime/task_group.hpp"
 #include "tests/support/readable.hpp"
 #include "tests/support/run_coroutine.hpp"
@@ -111,6 +112,12 @@ awaitable<void> fetch_to(Client& client, const Target& target, const ClientReque
 awaitable<Result<void>> leave_early(Client& client, const Target& target,
                                     const ClientRequest& request) {
     QUIRE_CO_TRY(const auto response, client.send(target, request));
+    co_return Result<void>();
+}
+
+/// What a connection's loop owns ends there.
+awaitable<Result<void>> destroyed(std::unique_ptr<ClientConnection> connection) {
+    connection.reset();
     co_return Result<void>();
 }
 
@@ -294,6 +301,56 @@ TEST_F(HttpClient, DoesNotSendAgainOnceAnAnswerHasBegun) {
     expect_error(get(upstream), ErrorCode::kUpstreamError, "cannot answer");
 }
 
+TEST_F(HttpClient, TakesAnAnswerThatComesBeforeTheRequestIsSent) {
+    request_.body = std::string(32 << 20, 'x');
+    ScriptedUpstream upstream({[](Peer& peer) {
+        peer.read_request();
+        peer.send("HTTP/1.1 413 Too Large\r\ncontent-length: 4\r\n\r\nless");
+        peer.reset();
+    }});
+
+    const auto answer = get(upstream);
+
+    ASSERT_TRUE(answer) << answer.error().message();
+    EXPECT_EQ(answer->status, 413);
+    EXPECT_EQ(answer->body, "less");
+}
+
+TEST_F(HttpClient, ClosesAConnectionThatIsIdleForLong) {
+    Client client(loops_, {.idle_time = 60ms});
+    ScriptedUpstream upstream({answer_and_wait(std::string(kHello))});
+    target_.url = {false, "127.0.0.1", upstream.port(), ""};
+
+    EXPECT_TRUE(test::run_on(loops_.loop(0), fetch(client, target_, request_, bytes_max_)));
+}
+
+TEST_F(HttpClient, OneAddressThatNeverAnswersLeavesTimeForTheOthers) {
+    asio::io_context context;
+    tcp::acceptor full(context, {asio::ip::address_v4::loopback(), 0});
+    full.listen(0);
+    std::vector<tcp::socket> waiting;
+    for (int i = 0; i < 4; ++i) {
+        boost::system::error_code ec;
+        waiting.emplace_back(context, tcp::v4());
+        waiting.back().non_blocking(true);
+        waiting.back().connect(full.local_endpoint(), ec);
+    }
+    tcp::acceptor alive(context, {asio::ip::address_v4::loopback(), 0});
+    TlsContext tls;
+    auto connection = std::make_unique<ClientConnection>(loops_.loop(0), tls);
+    const auto connect = [&](std::vector<tcp::endpoint> endpoints) {
+        const auto by = std::chrono::steady_clock::now() + 300ms;
+        return test::run_on(loops_.loop(0), connection->connect_any(endpoints, by));
+    };
+
+    EXPECT_TRUE(connect({full.local_endpoint(), alive.local_endpoint()}));
+    const auto late = connect({full.local_endpoint(), full.local_endpoint()});
+
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::kUpstreamTimeout);
+    EXPECT_TRUE(test::run_on(loops_.loop(0), destroyed(std::move(connection))));
+}
+
 TEST_F(HttpClient, SaysThatNobodyListens) {
     asio::io_context context;
     tcp::acceptor bound(context);
@@ -340,6 +397,16 @@ TEST_F(HttpClient, RefusesWhatIsCutOrGarbage) {
         ScriptedUpstream upstream({answer_with(std::string(answer))});
 
         expect_error(get(upstream), ErrorCode::kUpstreamError, "");
+    }
+}
+
+TEST_F(HttpClient, RefusesALineOfFramingWithoutEnd) {
+    for (const std::string_view begin : {"1;", "0\r\nx-a: 1\r\nx-b: "}) {
+        ScriptedUpstream upstream({answer_and_wait(
+            fmt::format("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}{}", begin,
+                        std::string(1 << 20, 'a')))});
+
+        expect_error(get(upstream), ErrorCode::kUpstreamError, "not a valid HTTP answer");
     }
 }
 
