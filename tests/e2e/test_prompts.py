@@ -83,7 +83,7 @@ def test_a_repeat_publishes_no_second_version(up: Up) -> None:
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
     assert again.headers["x-request-id"] != first.headers["x-request-id"]
-    for name, content in (("repeated", "Something else."), ("elsewhere", "Write about {{ topic }}.")):
+    for name, content in (("repeated", "Another."), ("elsewhere", "Write about {{ topic }}.")):
         assert_problem(publish(up, name, content, headers=headers), 422, "idempotency_key_reused")
     assert get(up, "repeated").json()["version"] == 1
     assert publish(up, "repeated").json()["version"] == 2

@@ -235,6 +235,41 @@ def test_a_client_that_leaves_is_told_of_too(up: Up, upstream: ScriptedUpstream,
     assert found["usage"]["estimated"] and found["cost"]["amount"] > 0
 
 
+@FORMS
+def test_the_end_of_the_process_is_no_client_that_left(upstream: ScriptedUpstream, tmp_path: Path,
+                                                       stream: bool) -> None:
+    data = tmp_path / "data"
+    environment = {"LOCAL_KEY": PROVIDER_KEY}
+    upstream.play("tiny", STALLED)
+    with Up(config(upstream, shutdown={"drain": "100ms"}), data=data, env=environment) as first:
+        api_key = first.api_key
+        with open_chat(first, stream=stream):
+            seen = wait_until(lambda: upstream.seen("tiny"), "the request upstream")[-1]
+            wait_until(lambda: seen.bytes_sent, "the first words")
+            wait_until_still(lambda: seen.bytes_sent, "all words of the upstream", still=0.2)
+            first.signal()
+            assert first.wait(5) == 0
+    with Up(config(upstream), data=data, env=environment) as up:
+        up.api_key = api_key
+        (found,) = wait_until(lambda: listed(up), "the request in the log", PAGE_SECONDS)
+        told = page(up, found["id"])
+        assert (told["status"], told["http_status"]) == ("failed", 200 if stream else 503)
+        assert told["error"]["code"] == "shutting_down" and told["cost"]["amount"] > 0
+
+
+def test_a_silent_stream_has_the_status_of_its_keep_alive(upstream: ScriptedUpstream) -> None:
+    limits = {"keep_alive": "50ms", "first_token": "300ms", "retries": 0}
+    upstream.play("tiny", {"do": "silent"})
+    with Up(config(upstream, limits=limits), env={"LOCAL_KEY": PROVIDER_KEY}) as up:
+        answer = ask(up, stream=True)
+        assert answer.status == 200
+        assert answer.chunks()[-1]["error"]["code"] == "upstream_timeout"
+        found = page_of(up, answer)
+        assert (found["status"], found["http_status"]) == ("failed", 200)
+        assert found["error"]["code"] == "upstream_timeout"
+        assert up.gauge("quire_http_requests_total", route="/v1/chat/completions", code="200") == 1
+
+
 def test_content_is_off_unless_it_is_allowed(upstream: ScriptedUpstream) -> None:
     with Up(config(upstream), env={"LOCAL_KEY": PROVIDER_KEY}) as up:
         upstream.play("tiny", WORDS)

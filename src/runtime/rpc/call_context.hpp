@@ -37,6 +37,18 @@ private:
     int left_;
 };
 
+/// Where a request came in, as far as the story of its end depends on it.
+class Edge {
+public:
+    /// The client has a status already, and perhaps nothing more.
+    virtual bool has_begun_answering() const = 0;
+    /// A cancellation comes from there, not from the client.
+    virtual bool is_stopping() const = 0;
+
+protected:
+    ~Edge() = default;
+};
+
 /// Travels with every call of a request, in process by reference, apart as metadata.
 struct CallContext {
     std::string request_id;
@@ -48,6 +60,7 @@ struct CallContext {
     bool is_shadow = false;  ///< a copy whose answer is thrown away and never billed
     std::string route;       ///< which deployment serves it, when routes are split
     std::string variant;
+    const Edge* edge = nullptr;  ///< lives as long as the call; none behind a wire
 };
 
 }  // namespace quire::rpc

@@ -22,9 +22,18 @@ namespace quire::gateway {
 using PathParameters = std::array<std::string_view, 2>;
 
 /// One request on its way through a handler.
-struct GatewayCall {
+struct GatewayCall final : rpc::Edge {
     GatewayCall(http::Exchange& from, rpc::CallContext context, SteadyTime at)
-        : exchange(from), ctx(std::move(context)), began(at) {}
+        : exchange(from), ctx(std::move(context)), began(at) {
+        ctx.edge = this;
+    }
+    GatewayCall(const GatewayCall&) = delete;
+    GatewayCall& operator=(const GatewayCall&) = delete;
+
+    bool has_begun_answering() const override { return exchange.is_answered(); }
+    bool is_stopping() const override {
+        return exchange.cancel_reason() == http::CancelReason::kShutdown;
+    }
 
     http::Exchange& exchange;
     rpc::CallContext ctx;

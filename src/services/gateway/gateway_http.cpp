@@ -162,7 +162,9 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
         const Error error =
             as_answer(served.error(), exchange.cancel_reason(), exchange.is_answered());
         const bool has_left = error.code() == ErrorCode::kCancelled;
-        status = has_left ? kClientClosedRequest : http::status_of(error);
+        status = has_left                     ? kClientClosedRequest
+                 : call.has_begun_answering() ? call.status
+                                              : http::status_of(error);
         if (has_left) {
             exchange.cut_stream();
         } else {
@@ -292,9 +294,10 @@ void GatewayHttp::log_refusal(std::string_view request_id, std::string_view trac
 http::Response GatewayHttp::malformed(const Error& error, std::string_view target) {
     const std::string request_id = make_id("req", deps_.clock.now(), deps_.rng);
     const std::string_view path = target.substr(0, target.find('?'));
-    log_refusal(request_id, "", nullptr, error);
+    const std::string trace_id = runtime::new_trace(deps_.rng).trace_id_hex();
+    log_refusal(request_id, trace_id, nullptr, error);
     count(nullptr, "", http::status_of(error));
-    return error_response(error, path.empty() ? "/v1" : path, request_id, "");
+    return error_response(error, path.empty() ? "/v1" : path, request_id, trace_id);
 }
 
 void GatewayHttp::count(const Route* route, std::string_view verb, int status) {

@@ -365,6 +365,7 @@ TEST_F(GatewayHttpTest, AnswersBrokenHttpInItsOwnDialect) {
         EXPECT_EQ(page.status, 400);
         EXPECT_EQ(page.content_type, content_type) << target;
         EXPECT_NE(page.body.find(R"("code":"invalid_value")"), std::string::npos) << page.body;
+        EXPECT_NE(page.body.find(R"("trace_id":")"), std::string::npos) << page.body;
     }
 }
 

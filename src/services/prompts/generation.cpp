@@ -64,11 +64,6 @@ private:
     google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
 };
 
-/// How a request that upstream produced something for is told to have ended.
-std::string_view status_of(const Error& error) {
-    return error.code() == ErrorCode::kCancelled ? "cancelled" : "failed";
-}
-
 /// Of a request that is charged: a library that repeats by itself would pay twice.
 Error paid(Error error) { return std::move(error).with_detail(http::kNoRetry, "true"); }
 
@@ -221,7 +216,9 @@ awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
     }
     common::v1::Finished finished;
     *finished.mutable_usage() = meter_.usage();
-    const auto settled = co_await settle(hold, finished, status_of(error));
+    const Error cause = cause_of(error, ctx_, deps_.clock.steady());
+    const std::string_view status = cause.code() == ErrorCode::kCancelled ? "cancelled" : "failed";
+    const auto settled = co_await settle(hold, finished, status);
     ignore(settled, "logged; it is tried again, and the caller's error is the older one");
     co_return paid(std::move(error));
 }

@@ -59,6 +59,17 @@ microseconds edge_took(const v1::ChatCall& call) {
     return microseconds(end);
 }
 
+Error cause_of(const Error& error, const rpc::CallContext& ctx, SteadyTime now) {
+    if (error.code() != ErrorCode::kCancelled) return error;
+    if (ctx.deadline <= now) {
+        return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
+    }
+    if (ctx.edge != nullptr && ctx.edge->is_stopping()) {
+        return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
+    }
+    return error;
+}
+
 Story::Story(const rpc::CallContext& ctx, const v1::ChatCall& call, const ContentConfig& content,
              const Clock& clock)
     : ctx_(ctx),
@@ -111,19 +122,18 @@ void Story::note(const common::v1::ChatEvent& event) {
 }
 
 void Story::set_error(const Error& error) {
-    if (error.code() == ErrorCode::kCancelled && clock_.steady() < ctx_.deadline) {
+    Error shown = cause_of(error, ctx_, clock_.steady());
+    if (shown.code() == ErrorCode::kCancelled) {
         told_.set_status("cancelled");
         told_.set_http_status(kClientClosedRequest);
         told_.set_error_code(std::string(row_of(ErrorCode::kCancelled).name));
-        told_.set_error_message("the client left, or the process stopped, before the end");
+        told_.set_error_message("the client left before the end");
         return;
     }
-    // The same as the edge makes of it: a deadline cancels, and what was not sent has a status.
-    Error shown = error;
-    const bool is_sent = told_.streamed() && is_answered_;
-    if (error.code() == ErrorCode::kCancelled) {
-        shown = Error(ErrorCode::kDeadlineExceeded, "the request's deadline passed");
-    } else if (error.code() == ErrorCode::kStreamInterrupted && !is_sent) {
+    // The same as the edge makes of it: what was not sent has a status.
+    const bool has_begun = ctx_.edge != nullptr ? ctx_.edge->has_begun_answering() : is_answered_;
+    const bool is_sent = told_.streamed() && has_begun;
+    if (error.code() == ErrorCode::kStreamInterrupted && !is_sent) {
         shown = Error(ErrorCode::kUpstreamError, error.message());
     } else if (error.code() == ErrorCode::kSettleFailed && !is_sent) {
         shown = Error(ErrorCode::kStorageUnavailable, error.message());

@@ -14,6 +14,9 @@ namespace quire::prompts {
 /// When the last step of the edge ended, after the request's start; steps that cannot be count 0.
 std::chrono::microseconds edge_took(const v1::ChatCall& call);
 
+/// What ended a call that was cancelled: its deadline, the stop of the process, else its client.
+Error cause_of(const Error& error, const rpc::CallContext& ctx, SteadyTime now);
+
 /// What will be told of one request once it is over. Delivery shows it what the caller sees.
 /// Everything is noted in memory; nothing waits for it.
 class Story {
