@@ -58,6 +58,41 @@ int wrong_usage(const Error& error) {
     return kWrongUsage;
 }
 
+Result<json::array> list_all(const OperatorClient& client, const ListCall& call) {
+    constexpr int kPage = 1'000;
+    json::array all;
+    std::string after;
+    while (true) {
+        Result<json::value> page = json::value();
+        if (client.is_socket()) {
+            json::object body;
+            body["page"] = {{"limit", kPage}, {"after", after}};
+            page = call_json(client, "POST", call.rpc, json::serialize(body));
+        } else {
+            const std::string from = after.empty() ? "" : "&after=" + after;
+            page =
+                call_json(client, "GET", fmt::format("{}?limit={}{}", call.path, kPage, from), "");
+        }
+        if (!page) return page.error();
+        const json::object& answer = page->as_object();
+        const json::value* entries =
+            runtime::find_member(answer, client.is_socket() ? call.member : "data");
+        if (entries == nullptr || !entries->is_array()) return all;
+        for (const json::value& entry : entries->get_array()) {
+            if (!entry.is_object()) {
+                return Error(ErrorCode::kUpstreamError,
+                             "the answer lists what is no object: is that a Quire?");
+            }
+            all.push_back(entry);
+        }
+        const std::string before = std::move(after);
+        if (!all.empty()) after = runtime::text_member(all.back().get_object(), call.cursor);
+        const json::value* more = runtime::find_member(answer, "has_more");
+        const bool has_more = more != nullptr && more->is_bool() && more->get_bool();
+        if (!has_more || after == before) return all;
+    }
+}
+
 std::int64_t integer_of(const json::value& value) {
     if (value.is_int64()) return value.get_int64();
     if (!value.is_string()) return 0;

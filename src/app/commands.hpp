@@ -39,6 +39,16 @@ Error error_of(const OperatorAnswer& answer);
 Result<json::value> call_json(const OperatorClient& client, const std::string& method,
                               const std::string& path, const std::string& body);
 
+/// A list that comes in pages.
+struct ListCall {
+    std::string path;    ///< under /api/v1
+    std::string rpc;     ///< by the socket
+    std::string member;  ///< of the socket's answer; /api/v1 calls it data
+    std::string cursor;  ///< the member of an entry that the next page begins after
+};
+/// All entries, page by page.
+Result<json::array> list_all(const OperatorClient& client, const ListCall& call);
+
 /// The socket says 64-bit integers as strings, /api/v1 as numbers; absent is 0.
 std::int64_t integer_of(const json::value& value);
 std::int64_t integer_member(const json::object& object, std::string_view key);

@@ -10,7 +10,6 @@ namespace quire::app {
 namespace {
 
 constexpr std::chrono::hours kLifetimeMax{24 * 36'500};
-constexpr int kPage = 1'000;
 
 /// Times come as text from /api/v1 and as microseconds (a string) from the socket; people and
 /// scripts get one form.
@@ -54,23 +53,9 @@ void print_key_line(const json::object& key) {
         }
     }
     print("{}  …{}  {:20}  {}  {}\n", text_or(key, "id", ""), text_or(key, "last4", ""),
-          text_or(key, "name", ""), scopes,
+          printable(text_or(key, "name", "")), scopes,
           text_or(key, "revoked_at", "").empty() ? "expires " + text_or(key, "expires_at", "never")
                                                  : "revoked " + text_or(key, "revoked_at", ""));
-}
-
-Result<json::value> list_page(const OperatorClient& client, const std::string& after) {
-    if (client.is_socket()) {
-        json::object page;
-        page["limit"] = kPage;
-        page["after"] = after;
-        json::object body;
-        body["page"] = std::move(page);
-        return call_json(client, "POST", "/rpc/quire.auth.v1.Auth/ListKeys", json::serialize(body));
-    }
-    std::string path = fmt::format("/api/v1/keys?limit={}", kPage);
-    if (!after.empty()) path += "&after=" + after;
-    return call_json(client, "GET", path, "");
 }
 
 }  // namespace
@@ -127,19 +112,11 @@ int create_key_command(const GlobalOptions& options, const config::Environment& 
 int list_keys_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
     if (!client) return wrong_usage(client.error());
+    const auto listed =
+        list_all(*client, {"/api/v1/keys", "/rpc/quire.auth.v1.Auth/ListKeys", "keys", "id"});
+    if (!listed) return fail(listed.error());
     json::array all;
-    for (bool has_more = true; has_more;) {
-        const std::string after = all.empty() ? "" : text_or(all.back().as_object(), "id", "");
-        const auto listed = list_page(*client, after);
-        if (!listed) return fail(listed.error());
-        const json::value* keys =
-            runtime::find_member(listed->as_object(), client->is_socket() ? "keys" : "data");
-        if (keys == nullptr || !keys->is_array() || keys->get_array().empty()) break;
-        for (const json::value& key : keys->get_array()) all.push_back(one_form(key.as_object()));
-        const json::value* more = runtime::find_member(listed->as_object(), "has_more");
-        has_more = more != nullptr && more->is_bool() && more->get_bool() &&
-                   text_or(all.back().as_object(), "id", after) != after;
-    }
+    for (const json::value& key : *listed) all.push_back(one_form(key.as_object()));
     if (options.is_json) {
         json::object document;
         document["data"] = std::move(all);

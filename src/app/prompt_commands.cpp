@@ -67,10 +67,10 @@ Result<std::string> text_of_file(const std::string& path) {
     return Error(ErrorCode::kNotFound, fmt::format("cannot read {}", path));
 }
 
-/// YAML says numbers and words alike; only a number of a parameter is meant as one.
+/// YAML says numbers and words alike; only an unquoted number of a parameter is meant as one.
 json::value to_json(const config::Node& node, bool has_numbers) {
     if (node.kind == config::Node::Kind::kScalar) {
-        if (!has_numbers) return json::value(node.scalar);
+        if (!has_numbers || node.is_quoted) return json::value(node.scalar);
         auto parsed = runtime::parse_json(node.scalar);
         if (parsed && !parsed->is_object() && !parsed->is_array()) return *parsed;
         return json::value(node.scalar);
@@ -105,11 +105,33 @@ Result<json::object> read_prompt_file(const std::string& path) {
                  fmt::format("{} must be an object with name and messages", path));
 }
 
+/// The socket takes what is missing for "".
+Result<void> check_messages(const json::object& body) {
+    const json::value* messages = runtime::find_member(body, "messages");
+    if (messages == nullptr || !messages->is_array()) {
+        return Error(ErrorCode::kMissingRequiredParameter,
+                     "'messages' is required in the file: a list");
+    }
+    for (std::size_t i = 0; i < messages->get_array().size(); ++i) {
+        const json::value& message = messages->get_array()[i];
+        for (const std::string_view name : {"role", "content"}) {
+            const json::value* text =
+                message.is_object() ? runtime::find_member(message.get_object(), name) : nullptr;
+            if (text != nullptr && text->is_string()) continue;
+            return Error(ErrorCode::kInvalidValue,
+                         fmt::format("messages[{}] needs a {}, which is text", i, name));
+        }
+    }
+    return {};
+}
+
 Result<json::value> publish(const OperatorClient& client, json::object body) {
     const std::string name(runtime::text_member(body, "name"));
     if (name.empty()) {
         return Error(ErrorCode::kMissingRequiredParameter, "'name' is required in the file");
     }
+    const auto checked = check_messages(body);
+    if (!checked) return checked.error();
     if (!client.is_socket()) {
         body.erase("name");
         return call_json(client, "POST", fmt::format("/api/v1/prompts/{}/versions", name),
@@ -152,7 +174,7 @@ int print_version(const json::object& version, bool is_json) {
     if (messages == nullptr) return kDone;
     for (const json::value& message : messages->get_array()) {
         print("\n{}:\n{}\n", runtime::text_member(message.as_object(), "role"),
-              runtime::text_member(message.as_object(), "content"));
+              printable(runtime::text_member(message.as_object(), "content")));
     }
     return kDone;
 }
@@ -162,23 +184,15 @@ int print_version(const json::object& version, bool is_json) {
 int list_prompts_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto client = connect(options, environment);
     if (!client) return wrong_usage(client.error());
-    const auto answer = client->is_socket()
-                            ? call_json(*client, "POST", fmt::format("{}ListPrompts", kRpc),
-                                        R"({"page":{"limit":1000}})")
-                            : call_json(*client, "GET", "/api/v1/prompts?limit=1000", "");
-    if (!answer) return fail(answer.error());
+    const auto listed = list_all(
+        *client, {"/api/v1/prompts", fmt::format("{}ListPrompts", kRpc), "prompts", "name"});
+    if (!listed) return fail(listed.error());
     json::array data;
-    const json::value* listed =
-        runtime::find_member(answer->as_object(), client->is_socket() ? "prompts" : "data");
-    if (listed != nullptr && listed->is_array()) {
-        for (const json::value& one : listed->get_array()) {
-            data.push_back(prompt_json(one.as_object()));
-        }
-    }
+    for (const json::value& one : *listed) data.push_back(prompt_json(one.as_object()));
     if (options.is_json) {
         json::object document;
         document["data"] = std::move(data);
-        document["has_more"] = member_or(answer->as_object(), "has_more", false);
+        document["has_more"] = false;
         print("{}\n", json::serialize(document));
         return kDone;
     }

@@ -14,6 +14,13 @@ void keep_standard_files() {
     if (file > STDERR_FILENO) close(file);
 }
 
+std::string printable(std::string_view text) {
+    std::string out(text);
+    std::erase_if(
+        out, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+    return out;
+}
+
 void write_stdout(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 void write_stderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 
 /// stdout takes a command's data, stderr what is said about it. Neither may end the process when it
@@ -13,6 +14,9 @@ namespace quire::app {
 /// Where a standard file is closed the next file that is opened would get its number, and what is
 /// said go into it. Afterwards writing to such a one fails. Before any other file is opened.
 void keep_standard_files();
+
+/// Without the control characters by which a text could steer a terminal; lines and tabs stay.
+std::string printable(std::string_view text);
 
 void write_stdout(std::string_view text);
 void write_stderr(std::string_view text);

@@ -114,6 +114,18 @@ std::string json_string(std::string_view text) {
     return out;
 }
 
+std::string pointer_step(std::string_view key) {
+    std::string out;
+    for (const char c : key) {
+        if (c == '~' || c == '/') {
+            out += c == '~' ? "~0" : "~1";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
 void append_json(std::string& out, const json::value& value) { out += json::serialize(value); }
 
 bool is_valid_utf8(std::string_view text) {

@@ -30,6 +30,9 @@ void append_json(std::string& out, const json::value& value);
 
 bool is_valid_utf8(std::string_view text);
 
+/// A key as a step of a JSON Pointer (RFC 6901).
+std::string pointer_step(std::string_view key);
+
 /// The member, or nullptr when it is absent or null.
 const json::value* find_member(const json::object& object, std::string_view key);
 /// The member's text, or "" when it is absent or no string.

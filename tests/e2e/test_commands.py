@@ -89,8 +89,9 @@ WRONG_CONFIGS: dict[str, tuple[Any, list[str]]] = {
 def test_what_is_printed_may_be_read_again(tmp_path: Path) -> None:
     config = {"providers": {"local": {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"},
                             "own": {"kind": "sim"}},
-              "models": {"writer": {"provider": "local", "upstream_model": "tiny",
-                                    "price": {"input": 1, "output": 2}}},
+              "models": {name: {"provider": "local", "upstream_model": "tiny",
+                                "price": {"input": 1, "output": 2}}
+                         for name in ("writer", "@cf/meta/llama", "a: b", "null", "-x")},
               "review": {"default": {"output": [{"name": "cards", "kind": "pii.card",
                                                  "action": "redact"}]}}}
     printed = run_quire("config", "print", "--config", write(tmp_path, config)).stdout
@@ -142,6 +143,17 @@ def test_a_wrong_configuration_is_refused_with_what_would_be_right(tmp_path: Pat
         assert done.stdout == "" or arguments[0] == "config"
         for word in words:
             assert word in done.stderr, (word, done.stderr)
+
+
+@pytest.mark.parametrize("where", ["gateway", "admin"])
+def test_a_host_that_is_no_address_is_refused_before_anything_is_made(tmp_path: Path,
+                                                                      where: str) -> None:
+    file = write(tmp_path, {where: {"listen": "gateway:8700"}})
+    data = tmp_path / "data"
+    for arguments in (["up", "--data", str(data)], ["config", "check"]):
+        done = run_quire(*arguments, "--config", file, home=tmp_path)
+        assert done.returncode == 2 and "no IP address" in done.stderr, done
+    assert not data.exists()
 
 
 def test_a_file_that_is_no_yaml_or_not_there_is_refused_by_name(tmp_path: Path) -> None:

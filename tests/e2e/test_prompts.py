@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,55 @@ def test_prompts_by_command(up: Up, tmp_path: Path, remote: bool) -> None:
     assert run("label", name, "2", "production")["labels"] == ["production"]
     [entry] = [one for one in run("list")["data"] if one["name"] == name]
     assert (entry["latest_version"], entry["labels"]) == (2, {"production": 2})
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["socket", "url"])
+@pytest.mark.parametrize("messages, named", [
+    ("[{role: user}]", "content"), ("[{role: user, content: }]", "content"),
+    ("[{content: x}]", "role"), ("[x]", "role"), ("x", "messages")])
+def test_a_file_whose_messages_are_none_is_not_published(
+        up: Up, tmp_path: Path, messages: str, named: str, remote: bool) -> None:
+    file = tmp_path / "prompt.yaml"
+    file.write_text(f"name: halves\nmessages: {messages}\n", "utf-8")
+    more = ("--url", up.url) if remote else ("--data", str(up.data))
+    done = run_quire("prompts", "publish", str(file), *more,
+                     env={"QUIRE_API_KEY": str(up.api_key)})
+    assert (done.returncode, done.stdout) == (1, "") and named in done.stderr, done
+    assert get(up, "halves").status == 404
+
+
+def test_quoted_parameters_stay_text(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "prompt.yaml"
+    file.write_text("""name: quoted
+messages: [{role: user, content: Hi}]
+parameters:
+  seed: 7
+  response_format: {type: json_schema, json_schema: {name: x, strict: true, schema: {
+    type: string, enum: ["1", '2', three], const: "true"}}}
+""", "utf-8")
+    assert up.cli("prompts", "publish", str(file)).returncode == 0
+    parameters = get(up, "quoted").json()["parameters"]
+    assert parameters["seed"] == 7
+    described = parameters["response_format"]["json_schema"]
+    assert described["strict"] is True
+    assert described["schema"] == {"type": "string", "enum": ["1", "2", "three"], "const": "true"}
+
+
+def test_more_prompts_than_fit_a_page_are_listed_to_the_last() -> None:
+    with Up() as many:
+        names = {f"p{number}" for number in range(1005)}
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda name: publish(many, name).status, names)) == {201}
+        for more in (("--data", str(many.data)), ("--url", many.url)):
+            done = run_quire("prompts", "list", "--json", *more,
+                             env={"QUIRE_API_KEY": str(many.api_key)})
+            assert {one["name"] for one in json.loads(done.stdout)["data"]} == names
+
+
+def test_a_prompt_does_not_steer_the_terminal(up: Up) -> None:
+    assert publish(up, "steering", "one\n\x1b[2Jtwo\x07\tthree").status == 201
+    done = up.cli("prompts", "get", "steering")
+    assert "one\n[2Jtwo\tthree" in done.stdout and "\x1b" not in done.stdout, done.stdout
 
 
 def test_commands_say_what_is_wrong(up: Up, tmp_path: Path) -> None:

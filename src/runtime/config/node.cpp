@@ -47,6 +47,7 @@ Result<Node> convert(const YAML::Node& yaml, const std::string& source, int dept
     if (yaml.IsScalar()) {
         node.kind = Node::Kind::kScalar;
         node.scalar = yaml.Scalar();
+        node.is_quoted = yaml.Tag() == "!";
     } else if (yaml.IsSequence()) {
         node.kind = Node::Kind::kList;
         for (const auto& item : yaml) {
@@ -102,6 +103,13 @@ Result<Node> parse_yaml(const std::string& text, const std::string& source) {
         YAML::Parser parser(stream);
         AliasRefuser refuser;
         parser.HandleNextDocument(refuser);
+        if (parser.HandleNextDocument(refuser)) {
+            return Error(
+                ErrorCode::kInvalidValue,
+                fmt::format("{}: a second document begins ('---'); what is behind it would "
+                            "not be read",
+                            source));
+        }
         auto root = convert(YAML::Load(text), source, 0);
         if (root && root->kind == Node::Kind::kNull) root->kind = Node::Kind::kMap;
         return root;

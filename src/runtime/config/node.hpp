@@ -19,6 +19,7 @@ struct Node {
 
     Kind kind = Kind::kNull;
     std::string scalar;
+    bool is_quoted = false;  ///< the scalar: it is text, even where it looks like a number
     std::vector<Node> list;
     struct Entry;
     std::vector<Entry> map;  ///< in the order of the file
@@ -34,8 +35,8 @@ struct Node::Entry {
     Node value;
 };
 
-/// Reads YAML (JSON is YAML). kInvalidValue with the line for syntax, duplicate keys, aliases, more
-/// than 16 levels or 1 MiB.
+/// Reads YAML (JSON is YAML). kInvalidValue with the line for syntax, duplicate keys, aliases, a
+/// second document, more than 16 levels or 1 MiB.
 Result<Node> parse_yaml(const std::string& text, const std::string& source);
 
 /// The process environment by name, so that tests can hand in another one.

@@ -85,6 +85,8 @@ TEST(ParseYaml, RefusesBadDocumentsWithFileAndLine) {
     for (const Row& row : {
              Row{"a: 1\nb: [1, 2\n", "test.yaml:"},
              Row{"a: 1\n\tb: 2\n", "test.yaml:2:"},
+             Row{"a: 1\n---\nb: 2\n", "test.yaml: a second document begins"},
+             Row{"a: 1\n---\n- [", "test.yaml:"},
              Row{"a: 1\nb: 2\na: 3\n", "test.yaml:3: 'a' stands twice"},
              Row{"x:\n  a: 1\n  a: 1\n", "test.yaml:3: 'a' stands twice"},
              Row{"a: 1\n? [x]\n: 2\n", "test.yaml:2: a key is not text"},

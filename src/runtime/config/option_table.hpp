@@ -404,9 +404,21 @@ private:
     static void print_named(const Named<Inner>& entries, const OptionTable<Inner>& table,
                             std::string& out, int indent) {
         for (const auto& [key, inner] : entries) {
-            out += fmt::format("{:{}}{}:\n", "", indent, key);
+            out += fmt::format("{:{}}{}:\n", "", indent, name_text(key));
             table.print(inner, out, indent + 2);
         }
+    }
+    /// Quoted where YAML would read something else.
+    static std::string name_text(const std::string& key) {
+        const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+        const auto may_follow = [&](unsigned char c) {
+            return is_plain(c) || c == '-' || c == '.' || c == '/';
+        };
+        const bool is_null = key == "null" || key == "Null" || key == "NULL";
+        const bool is_name = !key.empty() && !is_null &&
+                             is_plain(static_cast<unsigned char>(key.front())) &&
+                             std::all_of(key.begin(), key.end(), may_follow);
+        return is_name ? key : runtime::json_string(key);
     }
     template <class Inner>
     static void print_named_json(const Named<Inner>& entries, const OptionTable<Inner>& table,

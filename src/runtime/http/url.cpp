@@ -1,5 +1,6 @@
 #include "runtime/http/url.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -110,6 +111,15 @@ Result<HostPort> parse_host_port(std::string_view text) {
     if (!number) {
         return Error(ErrorCode::kInvalidValue,
                      fmt::format("'{}' is not HOST:PORT, e.g. 127.0.0.1:8700 or [::1]:8700", text));
+    }
+    boost::system::error_code ec;
+    if (result.host != "localhost") boost::asio::ip::make_address(result.host, ec);
+    if (ec) {
+        return Error(
+            ErrorCode::kInvalidValue,
+            fmt::format("'{}' is no IP address to listen on; take one such as 127.0.0.1 or "
+                        "0.0.0.0, or localhost",
+                        result.host));
     }
     result.port = *number;
     return result;

@@ -26,7 +26,8 @@ struct Url {
 /// kInvalidValue for user info, query, fragment, other schemes, bad ports.
 Result<Url> parse_url(std::string_view text);
 
-/// `HOST:PORT` of a listener; `[::1]:80` for IPv6. Port 0 picks a free one.
+/// `HOST:PORT` of a listener; `[::1]:80` for IPv6. Port 0 picks a free one. The host is an IP
+/// address or `localhost`.
 struct HostPort {
     std::string host;
     std::uint16_t port = 0;

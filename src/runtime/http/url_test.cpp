@@ -97,8 +97,9 @@ TEST(ParseHostPort, SplitsHostAndPort) {
 }
 
 TEST(ParseHostPort, RefusesAnythingElse) {
-    for (const std::string_view bad : {"", "8700", ":8700", "a", "a:", "a:x", "a:65536", "a:+1",
-                                       "a:1 ", "::1:8700", "[::1]", "http://a:1"}) {
+    for (const std::string_view bad :
+         {"", "8700", ":8700", "a", "a:", "a:x", "a:65536", "a:+1", "a:1 ", "::1:8700", "[::1]",
+          "http://a:1", "gateway:8700", "127.0.0.256:1", "[::x]:1"}) {
         EXPECT_FALSE(parse_host_port(bad)) << bad;
     }
 }

@@ -48,6 +48,11 @@ v1::Organization to_message(const OrganizationRow& row) {
 }
 
 Result<void> check_name(const std::string& name) {
+    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(name.begin(), name.end(), is_control)) {
+        return Error(ErrorCode::kInvalidValue, "name must not have control characters")
+            .with_param("name");
+    }
     if (!name.empty() && name.size() <= kNameMax) return {};
     return Error(ErrorCode::kInvalidValue,
                  fmt::format("name must have 1 to {} bytes, it has {}", kNameMax, name.size()))

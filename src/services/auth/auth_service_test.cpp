@@ -273,7 +273,8 @@ TEST_F(AuthServiceTest, RefusesScopesAndNamesThatAreNone) {
         ASSERT_FALSE(made) << scope;
         expect_error(made.error(), ErrorCode::kInvalidValue, "the scopes are inference");
     }
-    for (const std::string& name : {std::string(), std::string(101, 'x')}) {
+    for (const std::string& name : {std::string(), std::string(101, 'x'), std::string("\x1b[2J"),
+                                    std::string("a\nb"), std::string("\0", 1)}) {
         const auto made = create(owner_, name);
 
         ASSERT_FALSE(made);

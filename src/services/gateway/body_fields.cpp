@@ -18,7 +18,7 @@ Result<void> check_fields(const json::object& body, std::initializer_list<std::s
         return Error(ErrorCode::kUnsupportedParameter,
                      fmt::format("unknown field '{}'; the fields are {}", key,
                                  fmt::join(known, ", ")))
-            .with_param(std::string(key));
+            .with_param("/" + runtime::pointer_step(key));
     }
     return {};
 }

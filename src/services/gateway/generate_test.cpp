@@ -133,6 +133,7 @@ TEST_F(GatewayGenerate, RefusesFieldsThatAreWrongNamingThem) {
              {R"({"prompt":"p","stream":1})", "invalid_value", "/stream"},
              {R"({"prompt":"p","metadata":{"a":1}})", "invalid_value", "/metadata"},
              {R"({"prompt":"p","n":1})", "unsupported_parameter", "/n"},
+             {R"({"prompt":"p","/a~b":1})", "unsupported_parameter", "/~1a~0b"},
          }) {
         const HttpAnswer answer = post(each.body);
 

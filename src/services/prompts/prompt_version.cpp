@@ -70,7 +70,7 @@ Result<void> check_parameters(PromptVersion& version, const std::string& text) {
         return Error(ErrorCode::kUnsupportedParameter,
                      fmt::format("unknown parameter '{}'; the parameters are {}", key,
                                  fmt::join(kParameters, ", ")))
-            .with_param(fmt::format("/parameters/{}", key));
+            .with_param("/parameters/" + runtime::pointer_step(key));
     }
     version.parameters = json::serialize(*parsed);
     const auto read = read_chat(version, std::vector<std::string>(version.messages.size()));
