@@ -60,9 +60,7 @@ struct Http2Session::Callbacks {
             frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
             return 0;
         }
-        auto made =
-            std::make_shared<Http2Stream>(session.weak_from_this(), session.loop_.get_executor(),
-                                          session.limits_.message_bytes_max);
+        auto made = session.make_stream();
         made->id_ = frame->hd.stream_id;
         session.streams_.emplace(made->id_, std::move(made));
         return 0;
@@ -128,7 +126,11 @@ struct Http2Session::Callbacks {
         const auto to = stream(&session, frame.hd.stream_id);
         if (!to) return;
         const bool is_head = frame.hd.type == NGHTTP2_HEADERS && !to->has_headers_;
+        if (is_head && find_header(to->headers_, ":status").starts_with('1')) {
+            return to->drop_headers();  // the answer is still to come
+        }
         if (is_head) to->has_headers_ = true;
+        if (is_head && session.role_ == Http2Role::kClient) to->on_answer();
         if (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) {
             to->on_peer_end();
             // A server may end while we still push; without a reset such a call stays open.
@@ -146,7 +148,7 @@ struct Http2Session::Callbacks {
         const auto closed = stream(user, id);
         if (!closed) return 0;
         session.streams_.erase(id);
-        closed->on_closed(session.role_ == Http2Role::kServer, code);
+        closed->on_closed(code);
         if (session.on_stream_closed) session.on_stream_closed(*closed);
         return 0;
     }
@@ -252,8 +254,7 @@ Result<std::shared_ptr<Http2Stream>> Http2Session::open(const HeaderList& header
     };
     if (!takes_calls()) return refused("its connection is closing");
     if (streams_.size() >= limits_.calls_max) return refused("too many calls are open");
-    auto stream = std::make_shared<Http2Stream>(weak_from_this(), loop_.get_executor(),
-                                                limits_.message_bytes_max);
+    auto stream = make_stream();
     const auto nvs = to_nvs(headers);
     nghttp2_data_provider provider{};
     provider.source.ptr = stream.get();
@@ -265,6 +266,11 @@ Result<std::shared_ptr<Http2Stream>> Http2Session::open(const HeaderList& header
     streams_.emplace(id, stream);
     flush_soon();
     return stream;
+}
+
+std::shared_ptr<Http2Stream> Http2Session::make_stream() {
+    return std::make_shared<Http2Stream>(weak_from_this(), role_, loop_.get_executor(),
+                                         limits_.message_bytes_max);
 }
 
 void Http2Session::resume(Http2Stream& stream) {
@@ -329,7 +335,7 @@ void Http2Session::close() {
     socket_.close(ec);
     auto streams = std::exchange(streams_, {});
     for (const auto& [id, stream] : streams) {
-        stream->on_closed(role_ == Http2Role::kServer, NGHTTP2_CONNECT_ERROR);
+        stream->on_closed(NGHTTP2_CONNECT_ERROR);
         if (on_stream_closed) on_stream_closed(*stream);
     }
     if (on_closed) on_closed();

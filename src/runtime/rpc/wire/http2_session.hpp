@@ -15,8 +15,6 @@ struct nghttp2_session;
 
 namespace quire::rpc {
 
-enum class Http2Role { kClient, kServer };
-
 /// One HTTP/2 connection, client or server, over libnghttp2 on one loop. What leaves is gathered
 /// and sent at the end of the loop's turn. Floods, unanswered pings and stalled writes end it.
 class Http2Session : public std::enable_shared_from_this<Http2Session> {
@@ -60,6 +58,7 @@ private:
     void look_for_life();
     bool is_flood(Flood& flood, std::uint32_t per_second);
     void terminate(Http2Code code);
+    std::shared_ptr<Http2Stream> make_stream();
 
     // What a stream asks.
     void resume(Http2Stream& stream);

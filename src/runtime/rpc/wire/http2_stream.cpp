@@ -1,6 +1,7 @@
 #include "runtime/rpc/wire/http2_stream.hpp"
 
 #include "runtime/rpc/wire/http2_session.hpp"
+#include "runtime/rpc/wire/wire_format.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,6 @@ namespace {
 constexpr std::size_t kPrefixBytes = 5;
 constexpr std::size_t kUnsentBytesMax = 16 * 1024;
 constexpr std::size_t kMessagesKept = 8;  ///< places that an idle stream keeps for the next ones
-constexpr std::uint32_t kRefused = 7;     // REFUSED_STREAM
 
 std::uint32_t length_at(const char* prefix) {
     std::uint32_t length = 0;
@@ -103,6 +103,12 @@ void Http2Stream::reset(Http2Code code) {
     if (const auto session = session_.lock()) session->reset(*this, code);
 }
 
+/// What is no gRPC has no messages: its body is dropped, and nobody waits for its end.
+void Http2Stream::on_answer() {
+    const auto is_grpc = check_answer(headers_);
+    if (!is_grpc) fail(is_grpc.error());
+}
+
 void Http2Stream::on_data(std::string_view bytes) {
     const auto session = session_.lock();
     // After a fault nobody reads on: what comes is dropped, and gets no credit.
@@ -129,7 +135,7 @@ std::size_t Http2Stream::take_messages(std::string_view bytes) {
     while (bytes.size() - begin >= kPrefixBytes) {
         const char* prefix = bytes.data() + begin;
         if (*prefix != 0) {
-            fail({ErrorCode::kInvalidValue, "compressed messages are not taken; send identity"});
+            fail(broken("compressed messages are not taken; send identity"));
             break;
         }
         const std::size_t length = length_at(prefix);
@@ -148,15 +154,15 @@ std::size_t Http2Stream::take_messages(std::string_view bytes) {
 
 void Http2Stream::on_peer_end() {
     is_peer_ended_ = true;
-    if (!in_.empty()) fail({ErrorCode::kInvalidValue, "the peer ended within a message"});
+    if (!in_.empty()) fail(broken("the peer ended within a message"));
     readable_.notify();
 }
 
-void Http2Stream::on_closed(bool is_server, std::uint32_t code) {
+void Http2Stream::on_closed(std::uint32_t code) {
     is_closed_ = true;
-    was_refused_ = code == kRefused;
+    was_refused_ = code == static_cast<std::uint32_t>(Http2Code::kRefusedStream);
     const bool was_whole = is_peer_ended_ && is_ended_ && code == 0;
-    if (!was_whole && is_server) {
+    if (!was_whole && role_ == Http2Role::kServer) {
         fail(cancelled_error());
     } else if (!was_whole && !is_peer_ended_) {
         fail(over_error(fmt::format("the stream was closed with HTTP/2 code {}", code)));
@@ -176,6 +182,12 @@ std::size_t Http2Stream::take_unsent(char* to, std::size_t size) {
         if (out_.capacity() > kUnsentBytesMax) out_.shrink_to_fit();
     }
     return size;
+}
+
+/// The fault is of whoever sent it: about a server's the caller can do nothing.
+Error Http2Stream::broken(std::string_view why) const {
+    if (role_ == Http2Role::kServer) return {ErrorCode::kInvalidValue, std::string(why)};
+    return {ErrorCode::kInternalError, fmt::format("the service's answer is broken: {}", why)};
 }
 
 /// The first fault counts: what follows from it says less.

@@ -18,9 +18,13 @@ namespace quire::rpc {
 /// RFC 9113's error codes that we send.
 enum class Http2Code : std::uint32_t {
     kNoError = 0,
+    kRefusedStream = 7,  ///< certainly not looked at
     kCancel = 8,
     kEnhanceYourCalm = 11,
 };
+
+/// Which end of a connection is ours.
+enum class Http2Role { kClient, kServer };
 
 class Http2Session;
 
@@ -29,9 +33,10 @@ class Http2Session;
 /// stops its producer after one window.
 class Http2Stream {
 public:
-    Http2Stream(std::weak_ptr<Http2Session> session, const asio::any_io_executor& executor,
-                std::size_t message_bytes_max)
+    Http2Stream(std::weak_ptr<Http2Session> session, Http2Role role,
+                const asio::any_io_executor& executor, std::size_t message_bytes_max)
         : session_(std::move(session)),
+          role_(role),
           readable_(executor),
           writable_(executor),
           message_bytes_max_(message_bytes_max) {}
@@ -47,8 +52,10 @@ public:
     bool was_refused() const { return was_refused_; }
 
     /// The next message's bytes; false when the peer has ended its side. kRequestTooLarge for a
-    /// message over the limit, kInvalidValue for broken framing, kCancelled when the caller was
-    /// cancelled, and for a call that is over: kCancelled on a server, kOverloaded on a client.
+    /// message over the limit, kInvalidValue for broken framing of a client and kInternalError for
+    /// a server's, kCancelled when the caller was cancelled, and for a call that is over:
+    /// kCancelled on a server, kOverloaded on a client. An answer that is no gRPC: see
+    /// `check_answer`.
     awaitable<Result<bool>> read(std::string& bytes);
     /// Waits while the peer has not taken what was written before; kOverloaded for a call that is
     /// over (a client reads then how it ended).
@@ -64,9 +71,10 @@ private:
     friend class Http2Session;
 
     // What the session tells.
+    void on_answer();
     void on_data(std::string_view bytes);
     void on_peer_end();
-    void on_closed(bool is_server, std::uint32_t code);
+    void on_closed(std::uint32_t code);
     // What the session asks: up to `size` bytes of what is unsent.
     std::size_t take_unsent(char* to, std::size_t size);
     std::size_t unsent() const { return out_.size() - out_begin_; }
@@ -74,9 +82,11 @@ private:
     std::string next_message();
     /// Takes the whole messages that `bytes` begins with; gives how many bytes they were.
     std::size_t take_messages(std::string_view bytes);
+    Error broken(std::string_view why) const;
     void fail(Error error);
 
     std::weak_ptr<Http2Session> session_;
+    Http2Role role_;
     std::int32_t id_ = 0;
     HeaderList headers_;
     std::size_t header_bytes_ = 0;

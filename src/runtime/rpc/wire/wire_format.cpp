@@ -69,7 +69,7 @@ std::optional<int> status_of(const HeaderList& headers) {
     return status;
 }
 
-/// An answer that is no gRPC: a proxy's page, or a server of another kind.
+/// An answer without gRPC's status: a proxy's page, or a server of another kind.
 Error foreign_answer(const HeaderList& headers) {
     const std::string_view http = find_header(headers, ":status");
     const bool may_pass = http == "429" || http == "502" || http == "503" || http == "504";
@@ -245,6 +245,15 @@ Result<void> to_result(const HeaderList& headers) {
         }
     }
     return foreign_status(*status, percent_decode_message(find_header(headers, "grpc-message")));
+}
+
+Result<void> check_answer(const HeaderList& headers) {
+    if (!find_header(headers, "grpc-status").empty()) return {};  // which says more
+    if (find_header(headers, ":status") == "200" &&
+        find_header(headers, "content-type").starts_with("application/grpc")) {
+        return {};
+    }
+    return foreign_answer(headers);
 }
 
 std::string percent_encode_message(std::string_view text) {

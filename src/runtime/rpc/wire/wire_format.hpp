@@ -29,6 +29,9 @@ HeaderList unimplemented_trailers(std::string_view message);
 /// The same back. A foreign server's status becomes kOverloaded (UNAVAILABLE, and a CANCELLED that
 /// nobody asked for), kDeadlineExceeded, else kInternalError.
 Result<void> to_result(const HeaderList& headers);
+/// Whether an answer that begins with `headers` is one of gRPC. If not, as of a proxy's page or a
+/// server of another kind: kOverloaded for HTTP 429, 502, 503 and 504, else kInternalError.
+Result<void> check_answer(const HeaderList& headers);
 
 // Parts, for their tests ------------------------------------------------------------------------
 
