@@ -1,6 +1,10 @@
 #include "tests/contract/wire_server_fixture.hpp"
 
+#include <boost/asio/post.hpp>
+
+#include <atomic>
 #include <future>
+#include <list>
 
 namespace quire::test {
 namespace {
@@ -12,8 +16,67 @@ using conformance::v1::EchoResponse;
 using conformance::v1::Number;
 using std::chrono::milliseconds;
 
+/// What a server that leaves sends first, and the ping that asks whether it has arrived.
+const std::string kGoaway = RawHttp2::frame(7, 0, 0, std::string("\x7F\xFF\xFF\xFF\0\0\0\0", 8));
+const std::string kNoticePing = "leaving!";
+
+std::string refusal_of(std::uint32_t call) {
+    return RawHttp2::frame(3, 0, call, std::string("\0\0\0\x07", 4));
+}
+
+/// Servers that take over an address one after the other.
+class Successors {
+public:
+    Successors(conformance::Conformance& service, rpc::WireAddress address)
+        : address_(std::move(address)) {
+        registry_.add(conformance::conformance_methods(service));
+    }
+    ~Successors() {
+        for (rpc::WireServer& server : servers_) server.stop();
+    }
+    Successors(const Successors&) = delete;
+    Successors& operator=(const Successors&) = delete;
+
+    rpc::WireServer& listen() {
+        rpc::WireServer& server = servers_.emplace_back(loops, registry_, clock_, rng_);
+        const auto listening = server.listen(address_);
+        EXPECT_TRUE(listening) << listening.error().message();
+        return server;
+    }
+
+    runtime::EventLoops loops{2};
+
+private:
+    rpc::WireAddress address_;
+    SystemClock clock_;
+    SystemRng rng_;
+    rpc::MethodRegistry registry_;
+    std::list<rpc::WireServer> servers_;
+};
+
 /// Calls that do not end well, on either side.
-class WireCallsTest : public WireServerFixture {};
+class WireCallsTest : public WireServerFixture {
+protected:
+    /// A service that answers at once.
+    void serve_answers() {
+        fake_.on_echo = [this](const rpc::CallContext&,
+                               const EchoRequest&) -> awaitable<Result<EchoResponse>> {
+            ++answered_;
+            co_return EchoResponse();
+        };
+        serve_fake();
+    }
+    /// With a call that runs until its message comes.
+    RawHttp2 peer_with_call(std::uint32_t id) {
+        RawHttp2 peer = raw_peer();
+        peer.greet();
+        peer.send(RawHttp2::headers(id, RawHttp2::call(kEcho)));
+        EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 1; }));
+        return peer;
+    }
+
+    std::atomic<int> answered_{0};
+};
 
 TEST_F(WireCallsTest, ACallThatIsRefusedEarlySaysWhyHoweverLargeItsMessage) {
     fake_.on_echo = [](const rpc::CallContext&,
@@ -109,12 +172,100 @@ TEST_F(WireCallsTest, NobodyThereIsOverloaded) {
 
 TEST_F(WireCallsTest, ACallThatCrossesAGoawayIsMadeAgainElsewhere) {
     serve();
+    Successors successors(*service_, wired_->address);
+    rpc::WireServer* leaving = wired_->server.get();
     for (int i = 0; i < 50; ++i) {
         expect_still_serving();
-        wired_->server->begin_drain();  // the connection takes no more calls
+        rpc::WireServer& next = successors.listen();
+        leaving
+            ->begin_drain();  // the connection takes no more calls, and its address leads to `next`
 
         expect_still_serving();
+        leaving = &next;
     }
+}
+
+TEST_F(WireCallsTest, ACallerThatConnectsAgainToADrainingServerFindsNobody) {
+    serve_answers();
+    ASSERT_TRUE(echo(EchoRequest()));
+
+    wired_->server->begin_drain();
+
+    // One call may have been on its way.
+    EXPECT_TRUE(wait_until([&] { return !echo(EchoRequest()); }));
+    const int before = answered_;
+    const auto late = echo(EchoRequest());
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::kOverloaded);
+    EXPECT_EQ(answered_, before);
+    EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 0; }));
+}
+
+TEST_F(WireCallsTest, ACallOnItsWayIntoADrainIsTakenAndALaterOneRefused) {
+    serve_answers();
+    RawHttp2 peer = peer_with_call(1);
+
+    wired_->server->begin_drain();
+    ASSERT_TRUE(peer.receives(kGoaway, kInTime));
+    peer.send(RawHttp2::headers(3, RawHttp2::call(kEcho)));
+    EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 2; }));
+    peer.send(RawHttp2::frame(6, 1, 0, kNoticePing));
+    peer.send(RawHttp2::headers(5, RawHttp2::call(kEcho)));
+
+    EXPECT_TRUE(peer.receives(refusal_of(5), kInTime));
+    EXPECT_EQ(wired_->server->running_calls(), 2U);
+    for (const std::uint32_t id : {1U, 3U}) {
+        peer.send(RawHttp2::frame(0, 1, id, std::string(5, '\0')));
+    }
+    EXPECT_TRUE(peer.ends_within(kInTime));
+    EXPECT_EQ(answered_, 2);
+}
+
+TEST_F(WireCallsTest, OnlyTheAnswerToItsOwnPingTellsThatADrainIsKnown) {
+    serve_fake();
+    RawHttp2 peer = peer_with_call(1);
+
+    wired_->server->begin_drain();
+    const std::string ping = RawHttp2::frame(6, 0, 0, kNoticePing);
+    ASSERT_TRUE(peer.receives(ping, kInTime));
+    // A peer that answers the ping has read what came before it.
+    EXPECT_LT(peer.received.find(kGoaway), peer.received.find(ping));
+    peer.send(RawHttp2::frame(6, 1, 0, std::string(8, '\0')));
+    peer.send(RawHttp2::headers(3, RawHttp2::call(kEcho)));
+
+    EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 2; }));
+}
+
+TEST_F(WireCallsTest, AConnectionThatIsAcceptedTooLateForADrainIsTurnedAway) {
+    serve();
+    Successors successors(*service_, wired_->address);
+    rpc::WireServer& server = successors.listen();
+    // Every other connection waits for the second loop, and that is busy until the drain has begun.
+    std::promise<void> busy;
+    std::promise<void> drained;
+    asio::post(successors.loops.loop(1), [&] {
+        busy.set_value();
+        drained.get_future().wait();
+    });
+    busy.get_future().wait();
+    const std::string greeting = RawHttp2::frame(4, 1, 0, "");
+    RawHttp2 first = raw_peer();
+    RawHttp2 late = raw_peer();
+    RawHttp2 third = raw_peer();
+    third.greet();
+    const bool is_third_served = third.receives(greeting, kInTime);
+
+    server.begin_drain();
+    drained.set_value();
+    late.greet();
+    late.send(RawHttp2::headers(1, RawHttp2::call(kEcho)));
+
+    EXPECT_TRUE(is_third_served);
+    EXPECT_TRUE(late.receives(refusal_of(1), kInTime));
+    EXPECT_NE(late.received.find(kGoaway), std::string::npos);
+    EXPECT_EQ(server.running_calls(), 0U);
+    late.send(RawHttp2::frame(6, 1, 0, kNoticePing));
+    EXPECT_TRUE(late.ends_within(kInTime));
 }
 
 TEST_F(WireCallsTest, ADrainLetsTheRunningCallsEnd) {

@@ -10,6 +10,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <future>
+#include <list>
 #include <thread>
 
 namespace quire::test {
@@ -296,13 +297,36 @@ TEST_P(GrpcClient, ItsDeadlineEndsACall) {
     expect_nothing_runs();
 }
 
-TEST_P(GrpcClient, ADrainIsNoticedAndTheNextCallIsAnswered) {
+TEST_P(GrpcClient, ADrainIsNoticedAndTheNextCallIsAnsweredByTheNextServer) {
+    SystemClock clock;
+    SystemRng rng;
+    rpc::MethodRegistry registry;
+    registry.add(conformance::conformance_methods(*service_));
+    runtime::EventLoops loops(1);
+    std::list<rpc::WireServer> servers;
+    rpc::WireServer* leaving = wired_->server.get();
     EchoResponse response;
     for (int i = 0; i < 10; ++i) {
         const grpc::Status status = echo(EchoRequest(), response);
         ASSERT_TRUE(status.ok()) << i << ": " << status.error_message();
-        wired_->server->begin_drain();
+        leaving->begin_drain();  // which gives the address free
+        leaving = &servers.emplace_back(loops, registry, clock, rng);
+        ASSERT_TRUE(leaving->listen(wired_->address));
     }
+    stub_.reset();
+    for (rpc::WireServer& server : servers) server.stop();
+}
+
+TEST_P(GrpcClient, ACallAfterADrainIsUnavailable) {
+    EchoResponse response;
+    ASSERT_TRUE(echo(EchoRequest(), response).ok());
+
+    wired_->server->begin_drain();
+
+    // One call may have been on its way.
+    EXPECT_TRUE(wait_until([&] { return !echo(EchoRequest(), response).ok(); }));
+    EXPECT_EQ(echo(EchoRequest(), response).error_code(), grpc::StatusCode::UNAVAILABLE);
+    expect_nothing_runs();
 }
 
 TEST_P(GrpcClient, AServerThatStopsIsUnavailableOrCancelled) {

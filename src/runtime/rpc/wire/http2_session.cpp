@@ -6,6 +6,7 @@
 #include <boost/asio/write.hpp>
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace quire::rpc {
@@ -18,6 +19,8 @@ constexpr std::int32_t kConnectionWindow = 4 * 1024 * 1024;
 /// What our own calls send, and their answers; others' lists grow as they come.
 constexpr std::size_t kCallHeaders = 12;
 constexpr std::size_t kAnswerHeaders = 3;
+/// What the ping carries that follows a notice of leaving; other pings carry nothing.
+constexpr std::array<std::uint8_t, 8> kNoticePing{'l', 'e', 'a', 'v', 'i', 'n', 'g', '!'};
 
 nghttp2_nv to_nv(const std::pair<std::string, std::string>& header) {
     const auto bytes = [](const std::string& text) {
@@ -99,7 +102,7 @@ struct Http2Session::Callbacks {
         switch (frame->hd.type) {
             case NGHTTP2_PING:
                 if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
-                    session.is_ping_pending_ = session.is_notice_pending_ = false;
+                    on_ping_answered(session, frame->ping);
                 } else if (session.is_flood(session.pings_, session.limits_.pings_per_second)) {
                     session.terminate(Http2Code::kEnhanceYourCalm);
                 }
@@ -122,6 +125,15 @@ struct Http2Session::Callbacks {
         }
     }
 
+    static void on_ping_answered(Http2Session& session, const nghttp2_ping& ping) {
+        session.is_ping_pending_ = false;
+        if (!session.is_notice_pending_ || !std::ranges::equal(ping.opaque_data, kNoticePing)) {
+            return;
+        }
+        session.is_notice_pending_ = false;
+        session.is_refusing_ = true;
+    }
+
     static void on_message_frame(Http2Session& session, const nghttp2_frame& frame) {
         const auto to = stream(&session, frame.hd.stream_id);
         if (!to) return;
@@ -139,7 +151,9 @@ struct Http2Session::Callbacks {
                 session.reset(*to, Http2Code::kNoError);
             }
         }
-        if (is_head && session.on_call) session.on_call(to);
+        if (!is_head || !session.on_call) return;
+        if (session.is_refusing_) return session.reset(*to, Http2Code::kRefusedStream);
+        session.on_call(to);
     }
 
     static int on_stream_close(nghttp2_session* /*h2*/, std::int32_t id, std::uint32_t code,
@@ -172,11 +186,15 @@ struct Http2Session::Callbacks {
         return static_cast<ssize_t>(taken);
     }
 
-    /// After a server's last frame of a call whose client may still push.
     static int on_frame_sent(nghttp2_session* h2, const nghttp2_frame* frame, void* user) {
+        if (frame->hd.type == NGHTTP2_GOAWAY && self(user).is_notice_pending_) {
+            // Not before: libnghttp2 lets a ping overtake what waits to be sent.
+            nghttp2_submit_ping(h2, NGHTTP2_FLAG_NONE, kNoticePing.data());
+        }
         if (frame->hd.type != NGHTTP2_HEADERS || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
             return 0;
         }
+        // A server's last frame of a call whose client may still push.
         const auto ended = stream(user, frame->hd.stream_id);
         if (ended && self(user).role_ == Http2Role::kServer &&
             nghttp2_session_get_stream_remote_close(h2, ended->id_) == 0) {
@@ -311,13 +329,17 @@ void Http2Session::reset(Http2Stream& stream, Http2Code code) {
 
 void Http2Session::go_away() {
     if (is_closed_ || std::exchange(is_leaving_, true)) return;
-    // Calls that are on their way are still taken: once the peer has answered the ping it has seen
-    // the notice, and what it had sent before has come.
+    // Calls that are on their way are still taken: a ping follows the notice, and once the peer has
+    // answered that, it has seen the notice, and what it had sent before has come.
     nghttp2_submit_shutdown_notice(h2_);
-    nghttp2_submit_ping(h2_, NGHTTP2_FLAG_NONE, nullptr);
-    is_notice_pending_ = is_ping_pending_ = true;
+    is_notice_pending_ = true;
     life_.expire_after(limits_.ping_timeout);
     flush_soon();
+}
+
+void Http2Session::turn_away() {
+    is_refusing_ = true;
+    go_away();
 }
 
 void Http2Session::terminate(Http2Code code) {
@@ -416,7 +438,7 @@ void Http2Session::end_if_done() {
 
 /// Of a peer that has gone without a word nothing is ever heard again.
 void Http2Session::look_for_life() {
-    if (!has_shaken_hands_ || is_ping_pending_) return close();
+    if (!has_shaken_hands_ || is_ping_pending_ || is_notice_pending_) return close();
     const bool is_silent = !std::exchange(has_heard_, false);
     if (is_silent && !streams_.empty()) {
         nghttp2_submit_ping(h2_, NGHTTP2_FLAG_NONE, nullptr);

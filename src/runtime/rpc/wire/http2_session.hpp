@@ -36,8 +36,10 @@ public:
     void start();
     /// A client's: a new call with these headers. kOverloaded when the connection takes no more.
     Result<std::shared_ptr<Http2Stream>> open(const HeaderList& headers);
-    /// Takes no new calls, lets the open ones end, then closes.
+    /// Takes no new calls but those that are on their way, lets the open ones end, then closes.
     void go_away();
+    /// The same for a connection that came too late: what is on its way is refused.
+    void turn_away();
     void close();
     bool takes_calls() const { return !is_closed_ && !is_leaving_; }
 
@@ -83,6 +85,7 @@ private:
     bool has_heard_ = false;         ///< since `life_` was last set
     bool is_ping_pending_ = false;
     bool is_notice_pending_ = false;  ///< the peer may not know yet that we are leaving
+    bool is_refusing_ = false;        ///< calls that come now; they may be made elsewhere
     bool is_flush_due_ = false;
     bool is_writing_ = false;
     bool is_leaving_ = false;

@@ -55,6 +55,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     Peers peers_;
+    bool is_draining_ = false;
     bool is_stopping_ = false;
 };
 
@@ -90,10 +91,12 @@ void WireServer::Impl::add_peer(asio::io_context& loop, Http2Session::Socket soc
     peer->session =
         std::make_shared<Http2Session>(loop, std::move(socket), Http2Role::kServer, limits_);
     Peers::iterator place;
+    bool is_late = false;
     {
         const std::lock_guard lock(mutex_);
         if (is_stopping_ || peers_.size() >= limits_.connections_max) return;
         place = peers_.insert(peers_.end(), peer);
+        is_late = is_draining_;
     }
     peer->session->on_call = [self = weak_from_this(),
                               weak = std::weak_ptr(peer)](const auto& stream) {
@@ -113,6 +116,7 @@ void WireServer::Impl::add_peer(asio::io_context& loop, Http2Session::Socket soc
         self->changed_.notify_all();
     };
     peer->session->start();
+    if (is_late) peer->session->turn_away();
 }
 
 void WireServer::Impl::start_call(const std::shared_ptr<Peer>& peer,
@@ -143,7 +147,12 @@ void WireServer::Impl::on_each(const std::function<void(Peer&)>& action) {
 }
 
 void WireServer::Impl::begin_drain() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_draining_ = true;  // what was accepted before may still be on its way to its loop
+    }
     on_each([](Peer& peer) { peer.session->go_away(); });
+    if (listener_) listener_->stop();
 }
 
 void WireServer::Impl::stop() {

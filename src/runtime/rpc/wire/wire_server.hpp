@@ -28,9 +28,12 @@ public:
     /// Of TCP; what port 0 became.
     std::uint16_t port() const;
     std::size_t running_calls() const;
-    /// Takes no new calls and lets the running ones end.
+    /// Takes no new calls and lets the running ones end. Nobody can connect any more, so that
+    /// another server may have the address; who is connected hears of it. A call that crosses this
+    /// is answered, or refused so that it may be made again. From a thread that is no loop.
     void begin_drain();
-    /// Cancels what still runs; returns when nothing of the server runs any more.
+    /// Cancels what still runs; returns when nothing of the server runs any more. From a thread
+    /// that is no loop.
     void stop();
 
 private:
