@@ -109,7 +109,8 @@ private:
     WireAddress address_;
     const Clock& clock_;
     WireLimits limits_;
-    std::shared_ptr<Http2Session> session_;
+    std::shared_ptr<Http2Session> session_;              ///< takes the new calls
+    std::vector<std::weak_ptr<Http2Session>> sessions_;  ///< that one, and those that are leaving
     runtime::TaskGroup connecting_;
     bool is_connecting_ = false;
     bool is_closed_ = false;
@@ -199,6 +200,8 @@ awaitable<Result<void>> WireChannel::Connector::connect_to(
     }
     session_ = std::make_shared<Http2Session>(loop_, Http2Session::Socket(std::move(socket)),
                                               Http2Role::kClient, limits_);
+    std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
+    sessions_.emplace_back(session_);
     session_->start();
     co_return Result<void>();
 }
@@ -206,8 +209,10 @@ awaitable<Result<void>> WireChannel::Connector::connect_to(
 void WireChannel::Connector::close() {
     is_closed_ = true;
     connecting_.cancel();
-    if (session_) session_->close();
     session_.reset();
+    for (const auto& each : std::exchange(sessions_, {})) {
+        if (const auto session = each.lock()) session->close();
+    }
 }
 
 WireChannel::WireChannel(runtime::EventLoops& loops, WireAddress address, const Clock& clock,

@@ -2,11 +2,13 @@
 
 #include "quire/conformance/v1/conformance_fake.hpp"
 #include "quire/conformance/v1/conformance_rpc.hpp"
+#include "runtime/task_group.hpp"
 #include "tests/support/raw_http2.hpp"
 #include "tests/support/wired.hpp"
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -123,6 +125,74 @@ TEST_F(WireAnswer, BrokenFramingOfAServerIsNoFaultOfItsCaller) {
         ASSERT_FALSE(answer);
         EXPECT_EQ(answer.error().code(), ErrorCode::kInternalError) << answer.error().message();
     }
+}
+
+// Connections -------------------------------------------------------------------------------------
+
+class WireConnection : public testing::Test {
+protected:
+    WireConnection() {
+        fake_.on_echo = [](const CallContext&,
+                           const EchoRequest& request) -> awaitable<EchoResult> {
+            const auto slept =
+                co_await runtime::sleep_for(std::chrono::milliseconds(request.delay_ms()));
+            if (!slept) co_return slept.error();
+            co_return EchoResponse();
+        };
+    }
+    static awaitable<EchoResult> echo(std::shared_ptr<WireChannel> channel, CallContext ctx,
+                                      int delay_ms = 0) {
+        ConformanceClient client(channel);
+        EchoRequest request;
+        request.set_delay_ms(delay_ms);
+        auto answer = co_await client.echo(ctx, request);
+        co_return answer;
+    }
+    static awaitable<void> echo_into(std::shared_ptr<WireChannel> channel,
+                                     std::promise<EchoResult>& answer, int delay_ms) {
+        const CallContext ctx;
+        auto echoed = co_await echo(channel, ctx, delay_ms);
+        answer.set_value(std::move(echoed));
+    }
+
+    conformance::FakeConformance fake_;
+    SystemClock clock_;
+    SystemRng rng_;
+};
+
+TEST_F(WireConnection, AClosedChannelHasEndedTheCallsOfEarlierConnectionsToo) {
+    test::Wired wired(conformance::conformance_methods(fake_));
+    runtime::EventLoops loops(2);
+    conformance::FakeConformance elsewhere;
+    std::atomic<int> answered_elsewhere{0};
+    elsewhere.on_echo = [&](const CallContext&, const EchoRequest&) -> awaitable<EchoResult> {
+        ++answered_elsewhere;
+        co_return EchoResponse();
+    };
+    MethodRegistry registry;
+    registry.add(conformance::conformance_methods(elsewhere));
+    WireServer next(loops, registry, clock_, rng_);
+    const auto channel = std::make_shared<WireChannel>(loops, wired.address, clock_);
+    std::promise<EchoResult> promise;
+    auto answer = promise.get_future();
+    runtime::TaskGroup calls;
+    calls.spawn(loops.loop(0).get_executor(), "a long call", echo_into(channel, promise, 60'000));
+    ASSERT_TRUE(test::wait_until([&] { return wired.server->running_calls() == 1; }));
+    ASSERT_TRUE(next.listen(wired.address));
+    wired.server->begin_drain();
+    ASSERT_TRUE(test::wait_until([&] {
+        const auto another = test::run_on(loops.loop(0), echo(channel, {}));
+        return another && answered_elsewhere > 0;
+    }));
+
+    channel->close();
+    const bool has_ended = answer.wait_for(kInTime) == std::future_status::ready;
+    wired.server->stop();
+    calls.join_blocking();
+    next.stop();
+
+    EXPECT_TRUE(has_ended);
+    EXPECT_FALSE(answer.get());
 }
 
 }  // namespace
