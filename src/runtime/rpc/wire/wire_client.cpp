@@ -19,6 +19,8 @@ using asio::ip::tcp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 
+Error late_error() { return {ErrorCode::kDeadlineExceeded, "the call's deadline passed"}; }
+
 class WireClientStream final : public ClientStream {
 public:
     WireClientStream(asio::io_context& loop, std::shared_ptr<Http2Stream> stream,
@@ -64,8 +66,7 @@ public:
 private:
     Error ended_by(const Error& error) {
         cancel();
-        if (!is_late_) return error;
-        return {ErrorCode::kDeadlineExceeded, "the call's deadline passed"};
+        return is_late_ ? late_error() : error;
     }
 
     std::shared_ptr<Http2Stream> stream_;
@@ -94,13 +95,27 @@ public:
     void join() { connecting_.join_blocking(); }
 
 private:
+    /// A call that waits; listed until it is told how the attempt ended, or leaves.
     struct Waiter {
+        explicit Waiter(Connector& connector)
+            : connected(connector.loop_.get_executor()),
+              list(connector.waiting_),
+              place(list.insert(list.end(), this)) {}
+        ~Waiter() {
+            if (is_listed) list.erase(place);
+        }
+        Waiter(const Waiter&) = delete;
+        Waiter& operator=(const Waiter&) = delete;
+
         runtime::Wakeup connected;
+        std::list<Waiter*>& list;
+        std::list<Waiter*>::iterator place;
         bool is_listed = true;
     };
 
-    awaitable<Result<void>> wait_for_session();
+    awaitable<Result<void>> wait_for_session(SteadyTime deadline);
     awaitable<void> connect(std::shared_ptr<Connector> self);
+    awaitable<Result<void>> connect_to_address();
     template <class Socket>
     awaitable<Result<void>> connect_to(const typename Socket::endpoint_type& endpoint);
     Error unreachable(std::string_view why) const;
@@ -126,7 +141,7 @@ Error WireChannel::Connector::unreachable(std::string_view why) const {
 awaitable<Result<std::unique_ptr<ClientStream>>> WireChannel::Connector::start(
     const CallContext& ctx, std::string_view path) {
     if (!session_ || !session_->takes_calls()) {
-        const auto connected = co_await wait_for_session();
+        const auto connected = co_await wait_for_session(ctx.deadline);
         if (!connected) co_return connected.error();
     }
     const std::string_view authority = address_.unix_path.empty() ? "quire" : "localhost";
@@ -137,19 +152,20 @@ awaitable<Result<std::unique_ptr<ClientStream>>> WireChannel::Connector::start(
     co_return stream;
 }
 
-/// Many calls may wait for one attempt; each of them may leave.
-awaitable<Result<void>> WireChannel::Connector::wait_for_session() {
+/// Many calls may wait for one attempt; each of them may leave, at its deadline or before.
+awaitable<Result<void>> WireChannel::Connector::wait_for_session(SteadyTime deadline) {
     if (is_closed_) co_return unreachable("the channel is closed");
+    Waiter waiter(*this);  // before the attempt, which may end at once
     if (!std::exchange(is_connecting_, true)) {
         failure_.reset();
         connecting_.spawn(loop_.get_executor(), "connect to a service",
                           connect(shared_from_this()));
     }
-    Waiter waiter{runtime::Wakeup(loop_.get_executor())};
-    const auto place = waiting_.insert(waiting_.end(), &waiter);
+    runtime::Deadline late(loop_, [&waiter] { waiter.connected.notify(); });
+    late.expire_at(deadline);
     const auto waited = co_await waiter.connected.wait();
-    if (waiter.is_listed) waiting_.erase(place);
     if (!waited) co_return waited.error();
+    if (waiter.is_listed) co_return late_error();
     if (failure_) co_return *failure_;
     if (!session_ || !session_->takes_calls()) co_return unreachable("the connection was lost");
     co_return Result<void>();
@@ -157,19 +173,10 @@ awaitable<Result<void>> WireChannel::Connector::wait_for_session() {
 
 awaitable<void> WireChannel::Connector::connect(std::shared_ptr<Connector> self) {
     Result<void> done;
-    if (!address_.unix_path.empty()) {
-        const stream_protocol::endpoint endpoint(address_.unix_path);
-        done = co_await connect_to<stream_protocol::socket>(endpoint);
-    } else {
-        error_code ec;
-        const std::string& host = address_.tcp.host;
-        const auto ip = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, ec);
-        const tcp::endpoint endpoint(ip, address_.tcp.port);
-        if (ec) {
-            done = unreachable("its host is no IP address");
-        } else {
-            done = co_await connect_to<tcp::socket>(endpoint);
-        }
+    try {
+        done = co_await connect_to_address();
+    } catch (const std::exception& e) {
+        done = unreachable(e.what());  // a path that is too long for a socket, for one
     }
     if (!done) self->failure_ = done.error();
     is_connecting_ = false;
@@ -177,6 +184,21 @@ awaitable<void> WireChannel::Connector::connect(std::shared_ptr<Connector> self)
         waiter->is_listed = false;
         waiter->connected.notify();
     }
+}
+
+awaitable<Result<void>> WireChannel::Connector::connect_to_address() {
+    if (!address_.unix_path.empty()) {
+        const stream_protocol::endpoint endpoint(address_.unix_path);
+        auto done = co_await connect_to<stream_protocol::socket>(endpoint);
+        co_return done;
+    }
+    error_code ec;
+    const std::string& host = address_.tcp.host;
+    const auto ip = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, ec);
+    if (ec) co_return unreachable("its host is no IP address");
+    const tcp::endpoint endpoint(ip, address_.tcp.port);
+    auto done = co_await connect_to<tcp::socket>(endpoint);
+    co_return done;
 }
 
 template <class Socket>

@@ -6,6 +6,7 @@
 #include "tests/support/raw_http2.hpp"
 #include "tests/support/wired.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@
 namespace quire::rpc {
 namespace {
 
+using asio::ip::tcp;
 using conformance::ConformanceClient;
 using conformance::v1::EchoRequest;
 using conformance::v1::EchoResponse;
@@ -129,6 +131,28 @@ TEST_F(WireAnswer, BrokenFramingOfAServerIsNoFaultOfItsCaller) {
 
 // Connections -------------------------------------------------------------------------------------
 
+/// An address of loopback where nobody answers: the one connection that may wait there does.
+class Mute {
+public:
+    Mute() : acceptor_(loop_), first_(loop_) {
+        const tcp::endpoint anywhere(asio::ip::address_v4::loopback(), 0);
+        acceptor_.open(tcp::v4());
+        acceptor_.bind(anywhere);
+        acceptor_.listen(0);
+        first_.connect(acceptor_.local_endpoint());
+    }
+    WireAddress address() const {
+        WireAddress address;
+        address.tcp = {"127.0.0.1", acceptor_.local_endpoint().port()};
+        return address;
+    }
+
+private:
+    asio::io_context loop_;
+    tcp::acceptor acceptor_;
+    tcp::socket first_;
+};
+
 class WireConnection : public testing::Test {
 protected:
     WireConnection() {
@@ -193,6 +217,63 @@ TEST_F(WireConnection, AClosedChannelHasEndedTheCallsOfEarlierConnectionsToo) {
 
     EXPECT_TRUE(has_ended);
     EXPECT_FALSE(answer.get());
+}
+
+TEST_F(WireConnection, AnAddressThatIsNoneIsSaidToEveryCall) {
+    WireAddress long_path;
+    long_path.unix_path = "/tmp/" + std::string(200, 'x');
+    WireAddress no_ip;
+    no_ip.tcp = {"nowhere", 1};
+    for (const WireAddress& address : {no_ip, long_path}) {
+        runtime::EventLoops loops(1);
+        const auto channel = std::make_shared<WireChannel>(loops, address, clock_);
+        for (int i = 0; i < 2; ++i) {
+            CallContext ctx;
+            ctx.deadline = in_time();
+            const auto answer = test::run_on(loops.loop(0), echo(channel, ctx));
+
+            ASSERT_FALSE(answer);
+            EXPECT_EQ(answer.error().code(), ErrorCode::kOverloaded) << address.text();
+            EXPECT_NE(answer.error().message().find(address.text()), std::string::npos);
+        }
+        channel->close();
+    }
+}
+
+TEST_F(WireConnection, ACallWaitsForItNoLongerThanItsDeadline) {
+    const Mute mute;
+    runtime::EventLoops loops(1);
+    const auto channel = std::make_shared<WireChannel>(loops, mute.address(), clock_);
+    CallContext ctx;
+    ctx.deadline = SystemClock().steady() + std::chrono::milliseconds(50);
+
+    const auto answer = test::run_on(loops.loop(0), echo(channel, ctx));
+    channel->close();
+
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), ErrorCode::kDeadlineExceeded) << answer.error().message();
+}
+
+TEST_F(WireConnection, ACancelledCallWaitsForItNoLonger) {
+    const Mute mute;
+    WireLimits limits;
+    limits.connect = 10 * kInTime;
+    runtime::EventLoops loops(1);
+    const auto channel = std::make_shared<WireChannel>(loops, mute.address(), clock_, limits);
+    std::promise<EchoResult> promise;
+    auto answer = promise.get_future();
+    runtime::TaskGroup calls;
+    calls.spawn(loops.loop(0).get_executor(), "a call", echo_into(channel, promise, 0));
+
+    calls.cancel();
+    const bool has_ended = answer.wait_for(kInTime) == std::future_status::ready;
+    channel->close();
+    calls.join_blocking();
+
+    EXPECT_TRUE(has_ended);
+    const auto ended = answer.get();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kCancelled);
 }
 
 }  // namespace
