@@ -258,6 +258,7 @@ void Http2Session::start() {
         settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.calls_max});
     } else {
         settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+        nghttp2_session_set_next_stream_id(h2_, limits_.first_stream_id);
     }
     nghttp2_submit_settings(h2_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     nghttp2_session_set_local_window_size(h2_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
@@ -279,6 +280,10 @@ Result<std::shared_ptr<Http2Stream>> Http2Session::open(const HeaderList& header
     provider.read_callback = Callbacks::read_data;
     const std::int32_t id =
         nghttp2_submit_request(h2_, nullptr, nvs.data(), nvs.size(), &provider, nullptr);
+    if (id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE) {  // after 2^30 calls
+        is_leaving_ = true;
+        flush_soon();
+    }
     if (id < 0) return refused(nghttp2_strerror(id));
     stream->id_ = id;
     streams_.emplace(id, stream);

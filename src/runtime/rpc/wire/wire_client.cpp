@@ -140,16 +140,21 @@ Error WireChannel::Connector::unreachable(std::string_view why) const {
 
 awaitable<Result<std::unique_ptr<ClientStream>>> WireChannel::Connector::start(
     const CallContext& ctx, std::string_view path) {
-    if (!session_ || !session_->takes_calls()) {
-        const auto connected = co_await wait_for_session(ctx.deadline);
-        if (!connected) co_return connected.error();
-    }
     const std::string_view authority = address_.unix_path.empty() ? "quire" : "localhost";
-    auto opened = session_->open(to_headers(ctx, path, authority, clock_.steady()));
-    if (!opened) co_return opened.error();
-    std::unique_ptr<ClientStream> stream =
-        std::make_unique<WireClientStream>(loop_, *std::move(opened), ctx.deadline);
-    co_return stream;
+    for (int attempt = 1;; ++attempt) {
+        if (!session_ || !session_->takes_calls()) {
+            const auto connected = co_await wait_for_session(ctx.deadline);
+            if (!connected) co_return connected.error();
+        }
+        auto opened = session_->open(to_headers(ctx, path, authority, clock_.steady()));
+        if (opened) {
+            std::unique_ptr<ClientStream> stream =
+                std::make_unique<WireClientStream>(loop_, *std::move(opened), ctx.deadline);
+            co_return stream;
+        }
+        // That its streams are used up is known only now; the next connection has all of them.
+        if (session_->takes_calls() || attempt == kAttemptsMax) co_return opened.error();
+    }
 }
 
 /// Many calls may wait for one attempt; each of them may leave, at its deadline or before.

@@ -184,6 +184,17 @@ protected:
     SystemRng rng_;
 };
 
+TEST_F(WireConnection, CallsGoOnWhenItsStreamsAreUsedUp) {
+    WireLimits limits;
+    limits.first_stream_id = std::numeric_limits<std::int32_t>::max() - 2;
+    test::Wired wired(conformance::conformance_methods(fake_), test::Wire::kUnixSocket, limits);
+    for (int i = 0; i < 10; ++i) {
+        const auto answer = wired.run(echo(wired.channel, {}));
+
+        ASSERT_TRUE(answer) << i << ": " << answer.error().message();
+    }
+}
+
 TEST_F(WireConnection, AClosedChannelHasEndedTheCallsOfEarlierConnectionsToo) {
     test::Wired wired(conformance::conformance_methods(fake_));
     runtime::EventLoops loops(2);

@@ -15,6 +15,9 @@ struct WireLimits {
     /// Open calls of one connection.
     std::uint32_t calls_max = 10'000;
     std::size_t connections_max = 1'000;
+    /// The odd number of a connection's first call. Each later one has two more, and after 2^31 - 1
+    /// a new connection is made: tests begin near that.
+    std::int32_t first_stream_id = 1;
     /// How far a producer may run ahead of its reader, bytes of each stream.
     std::uint32_t stream_window = 64 * 1024;
     /// Frames that belong to no call, each kind, per second; more ends the connection.
