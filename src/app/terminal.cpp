@@ -15,9 +15,15 @@ void keep_standard_files() {
 }
 
 std::string printable(std::string_view text) {
-    std::string out(text);
-    std::erase_if(
-        out, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        const bool is_c1 = c == 0xC2 && next >= 0x80 && next < 0xA0;
+        if (is_c1) ++i;
+        if (is_c1 || (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) continue;
+        out += text[i];
+    }
     return out;
 }
 

@@ -15,7 +15,8 @@ namespace quire::app {
 /// said go into it. Afterwards writing to such a one fails. Before any other file is opened.
 void keep_standard_files();
 
-/// Without the control characters by which a text could steer a terminal; lines and tabs stay.
+/// Without the control characters (C0 and C1) by which a text could steer a terminal; lines and
+/// tabs stay.
 std::string printable(std::string_view text);
 
 void write_stdout(std::string_view text);

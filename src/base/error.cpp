@@ -57,7 +57,7 @@ constexpr std::array kCatalogue{
     ErrorRow{kUnsupportedMediaType, "unsupported_media_type", 415, G::kInvalidArgument,
              kInvalidRequest, false, "The body must be application/json, without encoding."},
     ErrorRow{kIdempotencyInProgress, "idempotency_in_progress", 409, G::kAborted, "conflict_error",
-             true, "The first request with this Idempotency-Key is still running."},
+             true, "Its first request still runs, or the answer of that waits to be stored."},
     ErrorRow{kIdempotencyKeyReused, "idempotency_key_reused", 422, G::kFailedPrecondition,
              kInvalidRequest, false, "This Idempotency-Key was used with another request."},
     ErrorRow{kAlreadyExists, "already_exists", 422, G::kFailedPrecondition, kInvalidRequest, false,

@@ -26,6 +26,8 @@ struct IdempotentCall {
     std::string request_hash;  ///< tells two calls with the same key apart
 };
 
+/// `now` is a RetentionClock's: a clock that is set ahead must not end the life of young keys.
+///
 /// What the first call with this key was answered, nullopt where this is the first.
 /// kIdempotencyKeyReused where the first was another request.
 Result<std::optional<std::string>> find_first_answer(Connection& connection,

@@ -253,9 +253,9 @@ def test_more_prompts_than_fit_a_page_are_listed_to_the_last() -> None:
 
 
 def test_a_prompt_does_not_steer_the_terminal(up: Up) -> None:
-    assert publish(up, "steering", "one\n\x1b[2Jtwo\x07\tthree").status == 201
+    assert publish(up, "steering", "one\n\x1b[2Jtwo\x07\tth\x9brée").status == 201
     done = up.cli("prompts", "get", "steering")
-    assert "one\n[2Jtwo\tthree" in done.stdout and "\x1b" not in done.stdout, done.stdout
+    assert "one\n[2Jtwo\tthrée" in done.stdout, done.stdout
 
 
 def test_commands_say_what_is_wrong(up: Up, tmp_path: Path) -> None:

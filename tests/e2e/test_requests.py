@@ -268,6 +268,9 @@ def test_a_silent_stream_has_the_status_of_its_keep_alive(upstream: ScriptedUpst
         assert (found["status"], found["http_status"]) == ("failed", 200)
         assert found["error"]["code"] == "upstream_timeout"
         assert up.gauge("quire_http_requests_total", route="/v1/chat/completions", code="200") == 1
+        lines = [line for line in up.stderr.splitlines() if found["id"] in line]
+        assert any("request failed" in line for line in lines), lines
+        assert not any("request refused" in line for line in lines), lines
 
 
 def test_content_is_off_unless_it_is_allowed(upstream: ScriptedUpstream) -> None:

@@ -57,8 +57,9 @@ Result<const json::object*> AnswerReader::object_of(const Result<json::value>& p
     const json::value* error = find_member(body, "error");
     if (error == nullptr) return &body;
     const int status = error->is_object() ? status_named(error->get_object()) : 0;
-    if (status != 0)
+    if (status != 0 && !has_content_) {
         return to_error({status, "", "", text, {secrets_.begin(), secrets_.end()}}, Timestamp());
+    }
     // Its words may quote the prompt, and this message is logged.
     const std::string_view code =
         error->is_object() ? text_member(error->get_object(), "code") : "";
@@ -82,6 +83,7 @@ Result<void> AnswerReader::read_event(std::string_view data) {
     const json::value* delta = find_member(*choice, "delta");
     if (delta != nullptr && delta->is_object()) {
         read_piece(delta->get_object(), find_member(*choice, "logprobs"));
+        has_content_ = has_content_ || !deltas_.empty();
     }
     const std::string_view reason = text_member(*choice, "finish_reason");
     if (!reason.empty()) completion_.finish_reason = reason;

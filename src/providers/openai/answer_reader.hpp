@@ -18,7 +18,8 @@ public:
     explicit AnswerReader(std::span<const std::string> secrets = {}) : secrets_(secrets) {}
 
     /// One `data:` of a stream. kUpstreamError for garbage and for an error object, but for one
-    /// whose code is a status from 400 to 499: that means what it would as the answer's own.
+    /// whose code is a status from 400 to 499 and which comes before any delta: that means what it
+    /// would as the answer's own.
     Result<void> read_event(std::string_view data);
     /// A plain answer.
     Result<void> read_whole(std::string_view body);
@@ -41,6 +42,7 @@ private:
     std::span<const std::string> secrets_;
     std::vector<common::v1::Delta> deltas_;
     Completion completion_;
+    bool has_content_ = false;
     bool is_done_ = false;
 };
 

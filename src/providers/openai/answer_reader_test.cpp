@@ -326,6 +326,13 @@ TEST(AnswerReader, TakesTheCodeOfAReportedErrorForTheStatusOfOne) {
     }
 }
 
+TEST(AnswerReader, AnErrorAfterTheFirstContentIsABrokenAnswerWhateverItsCode) {
+    const Seen seen = read_events(
+        {chunk(R"({"content":"a"})"), R"({"error":{"message":"too long","code":400}})"});
+
+    EXPECT_EQ(seen.error, "upstream_error");
+}
+
 /// Its words may quote the prompt or a key, and this message goes to the log.
 TEST(AnswerReader, TellsTheCodeOfAReportedErrorButNotItsWords) {
     AnswerReader reader;

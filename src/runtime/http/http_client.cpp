@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 
 namespace quire::http {
 
@@ -42,7 +43,7 @@ std::string request_text(const Target& target, const ClientRequest& request) {
 class ConnectionPool {
 public:
     ConnectionPool(asio::io_context& loop, const ClientLimits& limits)
-        : loop_(loop), limits_(limits), sweep_(loop, [this] { sweep(); }) {}
+        : loop_(loop), limits_(limits) {}
 
     std::unique_ptr<ClientConnection> take(const std::string& key) {
         auto& idle = idle_[key];
@@ -58,7 +59,9 @@ public:
         auto& idle = idle_[key];
         if (idle.size() >= limits_.idle_max) return;
         idle.push_back({std::move(connection), clock_.steady()});
-        if (sweep_.when() == SteadyTime::max()) sweep_.expire_after(limits_.idle_time / 2);
+        // Not before: a pool is made on another thread than its loop's.
+        if (!sweep_) sweep_.emplace(loop_, [this] { sweep(); });
+        if (sweep_->when() == SteadyTime::max()) sweep_->expire_after(limits_.idle_time / 2);
     }
 
     void clear() { idle_.clear(); }
@@ -79,14 +82,14 @@ private:
             std::erase_if(idle, [this](const Idle& one) { return !is_good(one); });
         }
         std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
-        if (!idle_.empty()) sweep_.expire_after(limits_.idle_time / 2);
+        if (!idle_.empty()) sweep_->expire_after(limits_.idle_time / 2);
     }
 
     asio::io_context& loop_;
     const ClientLimits limits_;
     const SystemClock clock_;
     std::map<std::string, std::vector<Idle>> idle_;
-    runtime::Deadline sweep_;
+    std::optional<runtime::Deadline> sweep_;
 };
 
 namespace {

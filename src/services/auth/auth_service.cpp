@@ -153,12 +153,13 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
     }
     const storage::IdempotentCall once{owner.id, owner.project_id, ctx.idempotency_key,
                                        request.request_hash()};
+    const Timestamp now = retention_clock_.now();
     auto insert = [&](Connection& connection) -> Result<void> {
-        QUIRE_TRY(const auto first, find_first_answer(connection, once, key.created_at));
+        QUIRE_TRY(const auto first, find_first_answer(connection, once, now));
         if (first) return made_before(*first);
         const auto inserted = AuthStore(connection).insert_key(key);
         if (!inserted) return inserted.error();
-        const auto kept = keep_first_answer(connection, once, key.id, key.created_at);
+        const auto kept = keep_first_answer(connection, once, key.id, now);
         if (!kept) return kept.error();
         return publish_key_created(connection, ctx, key, rng_);
     };

@@ -19,7 +19,7 @@ std::span<const std::string_view> all_scopes();
 class AuthService final : public Auth {
 public:
     AuthService(storage::Database& database, const Clock& clock, Rng& rng)
-        : database_(database), clock_(clock), rng_(rng) {}
+        : database_(database), clock_(clock), retention_clock_(clock), rng_(rng) {}
 
     awaitable<Result<v1::AuthenticateResponse>> authenticate(
         const rpc::CallContext& ctx, const v1::AuthenticateRequest& request) override;
@@ -47,6 +47,7 @@ private:
 
     storage::Database& database_;
     const Clock& clock_;
+    RetentionClock retention_clock_;
     Rng& rng_;
 };
 

@@ -358,6 +358,18 @@ TEST_F(AuthServiceTest, ARepeatMakesNoSecondKeyAndNamesTheFirst) {
     EXPECT_TRUE(create(keyed, "ci"));
 }
 
+TEST_F(AuthServiceTest, AClockThatIsSetAheadForgetsNoIdempotencyKey) {
+    rpc::CallContext keyed = owner_;
+    keyed.idempotency_key = "once";
+    ASSERT_TRUE(create(keyed, "ci"));
+
+    clock_.set(clock_.now() + 48h);
+
+    EXPECT_FALSE(create(keyed, "ci"));
+    clock_.advance(25h);
+    EXPECT_TRUE(create(keyed, "ci"));
+}
+
 TEST_F(AuthServiceTest, ARefusedRequestLeavesItsIdempotencyKeyFree) {
     rpc::CallContext keyed = owner_;
     keyed.idempotency_key = "once";

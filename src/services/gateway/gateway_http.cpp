@@ -169,7 +169,7 @@ awaitable<void> GatewayHttp::handle(http::Exchange& exchange) {
             exchange.cut_stream();
         } else {
             co_await answer_error(call, error);
-            if (status < 500) {
+            if (http::status_of(error) < 500) {
                 log_refusal(call.ctx.request_id, call.ctx.trace.trace_id_hex(), match.route, error);
             }
         }

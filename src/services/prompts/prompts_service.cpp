@@ -69,9 +69,9 @@ Result<PromptVersion> publish(PromptStore& store, PromptVersion version) {
 /// A repeat is given the first answer: the labels as they were moved then.
 Result<v1::PublishVersionResponse> publish_once(Connection& connection,
                                                 const storage::IdempotentCall& once,
-                                                const PromptVersion& version) {
+                                                const PromptVersion& version, Timestamp now) {
     v1::PublishVersionResponse response;
-    QUIRE_TRY(const auto first, storage::find_first_answer(connection, once, version.created_at));
+    QUIRE_TRY(const auto first, storage::find_first_answer(connection, once, now));
     if (first) {
         if (!response.ParseFromString(*first)) {
             return Error(ErrorCode::kStorageUnavailable, "the store holds what is no answer");
@@ -83,8 +83,8 @@ Result<v1::PublishVersionResponse> publish_once(Connection& connection,
     PromptStore store(connection, owner);
     QUIRE_TRY(const PromptVersion published, publish(store, version));
     *response.mutable_version() = to_message(published);
-    const auto kept = storage::keep_first_answer(connection, once, response.SerializeAsString(),
-                                                 version.created_at);
+    const auto kept =
+        storage::keep_first_answer(connection, once, response.SerializeAsString(), now);
     if (!kept) return kept.error();
     return response;
 }
@@ -221,7 +221,10 @@ awaitable<Result<v1::PublishVersionResponse>> PromptsService::publish_version(
     version->created_at = deps_.clock.now();
     const storage::IdempotentCall once{ctx.principal.org_id, ctx.principal.project_id,
                                        ctx.idempotency_key, request.request_hash()};
-    auto write = [&](Connection& connection) { return publish_once(connection, once, *version); };
+    const Timestamp now = retention_clock_.now();
+    auto write = [&](Connection& connection) {
+        return publish_once(connection, once, *version, now);
+    };
     auto published = co_await database_.write(std::move(write));
     co_return published;
 }

@@ -11,7 +11,7 @@ namespace quire::prompts {
 class PromptsService final : public Prompts {
 public:
     PromptsService(GenerationDeps deps, storage::Database& database)
-        : deps_(std::move(deps)), database_(database) {}
+        : deps_(std::move(deps)), database_(database), retention_clock_(deps_.clock) {}
 
     awaitable<Result<void>> chat(const rpc::CallContext& ctx, const v1::ChatCall& call,
                                  rpc::Sink<common::v1::ChatEvent>& sink) override;
@@ -43,6 +43,7 @@ private:
 
     GenerationDeps deps_;
     storage::Database& database_;
+    RetentionClock retention_clock_;
     RunningRequests running_;
 };
 
