@@ -1,8 +1,9 @@
 #include "services/prompts/template/characters.hpp"
 
-#include <unicode/locid.h>
+#include <unicode/bytestream.h>
+#include <unicode/casemap.h>
+#include <unicode/stringoptions.h>
 #include <unicode/uchar.h>
-#include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
@@ -10,20 +11,31 @@
 namespace quire::prompts {
 namespace {
 
-icu::UnicodeString unicode(std::string_view text) {
-    return icu::UnicodeString::fromUTF8(
-        icu::StringPiece(text.data(), static_cast<int>(text.size())));
-}
-
-std::string utf8(const icu::UnicodeString& text) {
+/// By `map`, which calls a mapping of ICU with the rules of no language.
+template <class Map>
+std::string mapped(std::string_view text, const Map& map) {
+    const auto size = static_cast<std::int32_t>(text.size());
     std::string out;
-    text.toUTF8String(out);
+    icu::StringByteSink<std::string> sink(&out, size);
+    UErrorCode status = U_ZERO_ERROR;
+    map(icu::StringPiece(text.data(), size), sink, status);
     return out;
 }
 
-bool ends_word(std::string_view character) {
-    return std::string_view("-({[<").find(character) != std::string_view::npos ||
-           is_space(code_point_of(character));
+bool ends_word(char32_t code_point) {
+    return code_point == '-' || code_point == '(' || code_point == '{' || code_point == '[' ||
+           code_point == '<' || is_space(code_point);
+}
+
+/// Of the first word, which is empty when the text begins with what ends one.
+std::size_t first_word_bytes(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::string_view character = first_character(text.substr(at));
+        if (ends_word(code_point_of(character))) break;
+        at += character.size();
+    }
+    return at;
 }
 
 /// The last character; "" of the empty text.
@@ -94,7 +106,7 @@ bool is_space(char32_t code_point) {
 }
 
 bool is_printable(char32_t code_point) {
-    if (code_point == ' ') return true;
+    if (code_point < 0x7F) return code_point >= ' ';
     const auto kind = U_MASK(u_charType(static_cast<UChar32>(code_point)));
     return (kind & (U_GC_C_MASK | U_GC_Z_MASK)) == 0;
 }
@@ -127,34 +139,48 @@ std::string_view trim_set(std::string_view text, std::string_view set) {
 }
 
 std::string upper(std::string_view text) {
-    return utf8(unicode(text).toUpper(icu::Locale::getRoot()));
+    return mapped(text, [](auto piece, auto& sink, UErrorCode& status) {
+        icu::CaseMap::utf8ToUpper("", 0, piece, sink, nullptr, status);
+    });
 }
 
 std::string lower(std::string_view text) {
-    return utf8(unicode(text).toLower(icu::Locale::getRoot()));
+    return mapped(text, [](auto piece, auto& sink, UErrorCode& status) {
+        icu::CaseMap::utf8ToLower("", 0, piece, sink, nullptr, status);
+    });
 }
 
 std::string capitalize(std::string_view text) {
     const std::string_view head = first_character(text);
     // Lowered as a whole, since what a letter becomes may depend on what stands before it.
     const std::string lowered = lower(text);
-    return utf8(unicode(head).toTitle(nullptr, icu::Locale::getRoot())) +
-           lowered.substr(lower(head).size());
+    const auto to_title = [](auto piece, auto& sink, UErrorCode& status) {
+        icu::CaseMap::utf8ToTitle("", U_TITLECASE_WHOLE_STRING, nullptr, piece, sink, nullptr,
+                                  status);
+    };
+    return mapped(head, to_title) + lowered.substr(lower(head).size());
 }
 
 std::string title(std::string_view text) {
     std::string out;
-    std::string word;
-    for (const std::string_view character : characters_of(text)) {
-        if (!ends_word(character)) {
-            word += character;
-            continue;
-        }
+    while (!text.empty()) {
+        const std::string_view word = text.substr(0, first_word_bytes(text));
+        text.remove_prefix(word.size());
+        const std::string_view end = first_character(text);
+        text.remove_prefix(end.size());
         out += titled_word(word);
-        word.clear();
-        out += character;
+        out += end;
     }
-    return out + titled_word(word);
+    return out;
+}
+
+std::size_t count_words(std::string_view text) {
+    std::size_t words = 0;
+    for (; !text.empty(); ++words) {
+        text.remove_prefix(first_word_bytes(text));
+        text.remove_prefix(first_character(text).size());
+    }
+    return words;
 }
 
 }  // namespace quire::prompts

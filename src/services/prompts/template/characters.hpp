@@ -31,5 +31,7 @@ std::string lower(std::string_view text);
 std::string capitalize(std::string_view text);
 /// Each word's first character in upper case, where words end at spaces and `-({[<`.
 std::string title(std::string_view text);
+/// How many words `title` changes, one after the other.
+std::size_t count_words(std::string_view text);
 
 }  // namespace quire::prompts

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kPrecisionMax = 15;
 constexpr double kIntegerBound = 9223372036854775808.0;  // 2^63
+constexpr double kWholeBound = 9007199254740992.0;       // 2^53: no larger one has a fraction
 
 /// As Python reads numbers: white space around, a sign, single underscores between digits.
 std::optional<std::string> number_text(std::string_view text) {
@@ -94,6 +95,7 @@ Result<Value> to_float(const Value& input, const FilterArguments& arguments, Bud
 
 /// Half to even on the exact value, as Python rounds, by way of decimal digits.
 double rounded(double number, int precision) {
+    if (std::abs(number) >= kWholeBound) return number;
     return std::strtod(fmt::format("{:.{}f}", number, precision).c_str(), nullptr);
 }
 

@@ -28,6 +28,7 @@ private:
     void print_text(std::string_view text);
     void print_quoted(std::string_view text);
     void print_json_text(std::string_view text);
+    void print_escape(char letter, int digits, std::uint32_t number);
 
     Budget& budget_;
     bool is_json_;
@@ -135,7 +136,8 @@ void Printer::print_quoted(std::string_view text) {
     const bool has_single = text.find('\'') != std::string_view::npos;
     const char quote = has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
     out_ += quote;
-    for (const std::string_view character : characters_of(text)) {
+    for (std::string_view character; !text.empty(); text.remove_prefix(character.size())) {
+        character = first_character(text);
         const auto code_point = static_cast<std::uint32_t>(code_point_of(character));
         if (character[0] == quote || character[0] == '\\') {
             out_ += '\\';
@@ -149,11 +151,11 @@ void Printer::print_quoted(std::string_view text) {
         } else if (is_printable(code_point)) {
             out_ += character;
         } else if (code_point < 0x100) {
-            out_ += fmt::format("\\x{:02x}", code_point);
+            print_escape('x', 2, code_point);
         } else if (code_point < 0x10000) {
-            out_ += fmt::format("\\u{:04x}", code_point);
+            print_escape('u', 4, code_point);
         } else {
-            out_ += fmt::format("\\U{:08x}", code_point);
+            print_escape('U', 8, code_point);
         }
     }
     out_ += quote;
@@ -164,23 +166,31 @@ void Printer::print_json_text(std::string_view text) {
     constexpr std::string_view kLetters = "\"\\bfnrt";
     constexpr std::string_view kUnsafeInHtml = "<>&'";
     out_ += '"';
-    for (const std::string_view character : characters_of(text)) {
+    for (std::string_view character; !text.empty(); text.remove_prefix(character.size())) {
+        character = first_character(text);
         const auto code_point = static_cast<std::uint32_t>(code_point_of(character));
-        if (const auto at = kShort.find(character); at != std::string_view::npos) {
+        if (const auto at = kShort.find(character[0]); at != std::string_view::npos) {
             out_ += '\\';
             out_ += kLetters[at];
         } else if (code_point >= 0x10000) {
             const std::uint32_t rest = code_point - 0x10000;
-            out_ +=
-                fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (rest >> 10), 0xDC00 + (rest & 0x3FF));
+            print_escape('u', 4, 0xD800 + (rest >> 10));
+            print_escape('u', 4, 0xDC00 + (rest & 0x3FF));
         } else if (code_point < 0x20 || code_point > 0x7E ||
-                   kUnsafeInHtml.find(character) != std::string_view::npos) {
-            out_ += fmt::format("\\u{:04x}", code_point);
+                   kUnsafeInHtml.find(character[0]) != std::string_view::npos) {
+            print_escape('u', 4, code_point);
         } else {
             out_ += character;
         }
     }
     out_ += '"';
+}
+
+/// The number in hexadecimal digits, behind a backslash and the letter.
+void Printer::print_escape(char letter, int digits, std::uint32_t number) {
+    out_ += '\\';
+    out_ += letter;
+    while (--digits >= 0) out_ += "0123456789abcdef"[(number >> (4 * digits)) & 0xF];
 }
 
 }  // namespace

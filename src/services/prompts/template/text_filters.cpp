@@ -18,6 +18,12 @@ Result<Value> changed(const Value& input, const FilterArguments&, Budget& budget
     return text_value(change(text));
 }
 
+Result<Value> to_title(const Value& input, const FilterArguments&, Budget& budget) {
+    QUIRE_TRY(const std::string text, printed(input, budget));
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend(count_words(text)));
+    return text_value(title(text));
+}
+
 Result<Value> to_string(const Value& input, const FilterArguments&, Budget& budget) {
     QUIRE_TRY(std::string text, printed(input, budget));
     return text_value(std::move(text));
@@ -95,7 +101,7 @@ Result<Value> truncate(const Value& input, const FilterArguments& arguments, Bud
 constexpr std::array kFilters{
     Filter{"upper", changed<upper>},
     Filter{"lower", changed<lower>},
-    Filter{"title", changed<title>},
+    Filter{"title", to_title},
     Filter{"capitalize", changed<capitalize>},
     Filter{"string", to_string},
     Filter{"trim", trim, {"chars"}},
