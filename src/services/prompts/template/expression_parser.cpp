@@ -13,6 +13,8 @@ namespace {
 
 using Kind = ExpressionKind;
 
+constexpr std::size_t kLikenedBytesMax = 64;  // the distance of two words takes their product
+
 constexpr std::array<std::string_view, 13> kReserved{
     "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"};
 
@@ -67,7 +69,8 @@ Result<void> TokenStream::expect_symbol(std::string_view symbol) {
 bool is_reserved(std::string_view name) { return std::ranges::count(kReserved, name) > 0; }
 
 std::string suggestion(std::string_view wanted, const std::vector<std::string>& names) {
-    return fmt::format("did you mean '{}'? There are {}", config::closest_name(wanted, names),
+    return fmt::format("did you mean '{}'? There are {}",
+                       config::closest_name(wanted.substr(0, kLikenedBytesMax), names),
                        fmt::join(names, ", "));
 }
 

@@ -13,8 +13,6 @@ namespace {
 
 using std::string_view;
 constexpr auto kNowhere = string_view::npos;
-/// A message quotes the template, which may have a name of any length.
-constexpr std::size_t kMessageCharactersMax = 500;
 
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 

@@ -14,4 +14,7 @@ struct TemplateLimits {
     std::size_t integer_digits_max = 19;   ///< of a literal
 };
 
+/// A message may quote a template or a value, and they may be of any length.
+inline constexpr std::size_t kMessageCharactersMax = 500;
+
 }  // namespace quire::prompts

@@ -18,6 +18,11 @@ std::size_t depth_of(const Value& value) {
     return 0;
 }
 
+std::string shortened(std::string message) {
+    message.resize(bytes_of(message, kMessageCharactersMax));
+    return message;
+}
+
 Error too_deep() {
     return template_error(fmt::format(
         "a value is nested in more than {} levels of lists and objects", kValueDepthMax));
@@ -57,6 +62,9 @@ const Value* Dict::find(std::string_view key) const {
 Value text_value(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
 
 Value undefined_value(Undefined undefined) {
+    undefined.why = shortened(std::move(undefined.why));
+    // A part of a pointer would name something else.
+    if (undefined.path.size() > kMessageCharactersMax) undefined.path.clear();
     return std::make_shared<const Undefined>(std::move(undefined));
 }
 
@@ -157,7 +165,7 @@ std::string_view type_name(const Value& value) {
 }
 
 Error template_error(std::string message) {
-    return {ErrorCode::kTemplateError, std::move(message)};
+    return {ErrorCode::kTemplateError, shortened(std::move(message))};
 }
 
 Error error_of(const Undefined& undefined) {

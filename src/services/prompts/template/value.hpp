@@ -60,6 +60,7 @@ struct Dict {
 inline constexpr std::size_t kValueDepthMax = 64;
 
 Value text_value(std::string text);
+/// Cuts what is very long: `why` at its end, and of `path` all.
 Value undefined_value(Undefined undefined);
 /// kTemplateError when the items are nested too deeply.
 Result<Value> sequence_value(SequenceKind kind, std::vector<Value> items, std::string label = {});
