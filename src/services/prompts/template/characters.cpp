@@ -7,6 +7,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace quire::prompts {
 namespace {
@@ -51,6 +52,12 @@ std::string titled_word(std::string_view word) {
 }
 
 }  // namespace
+
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from) {
+    const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+    if (found == nullptr) return std::string_view::npos;
+    return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
 
 std::string_view first_character(std::string_view text) {
     std::size_t end = text.empty() ? 0 : 1;
@@ -126,8 +133,15 @@ std::string_view trim_right(std::string_view text) {
 }
 
 std::string_view trim_set(std::string_view text, std::string_view set) {
+    std::vector<bool> is_in_set;  // by code points, up to the largest one
+    for (; !set.empty(); set.remove_prefix(first_character(set).size())) {
+        const char32_t code_point = code_point_of(first_character(set));
+        if (code_point >= is_in_set.size()) is_in_set.resize(code_point + 1);
+        is_in_set[code_point] = true;
+    }
     const auto holds = [&](std::string_view character) {
-        return set.find(character) != std::string_view::npos;
+        const char32_t code_point = code_point_of(character);
+        return code_point < is_in_set.size() && is_in_set[code_point];
     };
     while (!text.empty() && holds(first_character(text))) {
         text.remove_prefix(first_character(text).size());

@@ -12,6 +12,9 @@ std::vector<std::string_view> characters_of(std::string_view text);
 std::size_t count_characters(std::string_view text);
 /// How many bytes the first `count` characters take, all when there are fewer.
 std::size_t bytes_of(std::string_view text, std::size_t count);
+/// Where `part` begins in `text` at or after `from`, npos when nowhere; in linear time, which
+/// std::string_view::find does not promise.
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from = 0);
 /// The first character; "" of the empty text.
 std::string_view first_character(std::string_view text);
 char32_t code_point_of(std::string_view character);

@@ -1,5 +1,7 @@
 #include "services/prompts/template/comparing.hpp"
 
+#include "services/prompts/template/characters.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,8 +56,8 @@ Result<bool> is_in_text(const Value& left, const std::string& right, Budget& bud
     if (part == nullptr) {
         return template_error(fmt::format("only a text can be in a text, not {}", type_name(left)));
     }
-    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(right.size()));
-    return right.find(*part) != std::string::npos;
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(right.size() + part->size()));
+    return find_text(right, *part) != std::string::npos;
 }
 
 Result<bool> is_in_dict(const Value& left, const Dict& right) {

@@ -36,6 +36,7 @@ Result<Value> trim(const Value& input, const FilterArguments& arguments, Budget&
     }
     const std::string* set = as_text(*arguments[0]);
     if (set == nullptr) return template_error("the characters to trim must be a text");
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(set->size()));
     return text_value(std::string(trim_set(text, *set)));
 }
 
@@ -50,7 +51,7 @@ std::vector<std::size_t> places_of(std::string_view text, std::string_view old, 
     std::vector<std::size_t> places;
     std::size_t at = 0;
     while (max < 0 || places.size() < static_cast<std::size_t>(max)) {
-        at = text.find(old, at);
+        at = find_text(text, old, at);
         if (at == std::string_view::npos) break;
         places.push_back(at);
         if (old.empty() && at >= text.size()) break;
