@@ -1,6 +1,7 @@
 #include "services/prompts/prompt_version.hpp"
 
 #include "providers/chat_json.hpp"
+#include "services/prompts/template/renderer.hpp"
 #include "services/prompts/template/template.hpp"
 
 #include <fmt/format.h>
@@ -154,6 +155,7 @@ Result<PromptVersion> version_of(const v1::PublishVersionRequest& request) {
 }
 
 Result<ChatRequest> render(const PromptVersion& version, const json::object& variables) {
+    Renderer rendering(TemplateLimits{}, variables);
     std::vector<std::string> contents;
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < version.messages.size(); ++i) {
@@ -161,7 +163,7 @@ Result<ChatRequest> render(const PromptVersion& version, const json::object& var
             fmt::format("message {} of {} version {}", i, version.name, version.version);
         auto compiled = Template::compile(version.messages[i].content);
         if (!compiled) return Error(compiled.error()).in(where);
-        auto text = compiled->render(variables);
+        auto text = compiled->render(rendering);
         if (!text) return Error(text.error()).in(where);
         bytes += text->size();
         if (bytes > kRenderedBytesMax) {

@@ -134,6 +134,35 @@ TEST(Render, NamesTheVariableThatIsMissing) {
     EXPECT_EQ(chat.error().detail("param"), "/variables/topic");
 }
 
+TEST(Render, BoundsTheStepsOfAllMessages) {
+    auto request = request_with("{% for i in range(9000) %}{% set x = i %}{% endfor %}");
+    const auto one = version_of(request);
+    for (int i = 0; i < 8; ++i) *request.add_messages() = request.messages(0);
+    const auto nine = version_of(request);
+    ASSERT_TRUE(one && nine);
+
+    const auto chat = render(*nine, {});
+
+    EXPECT_TRUE(render(*one, {}));
+    ASSERT_FALSE(chat);
+    EXPECT_EQ(chat.error().code(), ErrorCode::kTemplateError);
+    EXPECT_NE(chat.error().message().find("more than 100000 steps"), std::string::npos);
+}
+
+TEST(Render, ForgetsWhatAMessageSets) {
+    auto request = request_with("{% set x = 1 %}{{ x }}{{ y }}");
+    request.add_messages()->set_role("user");
+    request.mutable_messages(1)->set_content("{{ x is defined }}{{ y }}");
+    const auto version = version_of(request);
+    ASSERT_TRUE(version);
+
+    const auto chat = render(*version, variables_of(R"({"y":2})"));
+
+    ASSERT_TRUE(chat);
+    EXPECT_EQ(chat->messages(0).parts(0).text(), "12");
+    EXPECT_EQ(chat->messages(1).parts(0).text(), "False2");
+}
+
 TEST(Render, BoundsTheTextOfAllMessages) {
     auto request = request_with("{{ x }}");
     for (int i = 0; i < 8; ++i) *request.add_messages() = request.messages(0);

@@ -9,8 +9,8 @@ namespace quire::prompts {
 
 inline constexpr std::size_t kBytesPerStep = 256;
 
-/// What one rendering may still do. Work on text and lists is paid by size, so that a few steps
-/// over large values cost as much as many over small ones.
+/// What one rendering may still do, all its messages together. Work on text and lists is paid by
+/// size, so that a few steps over large values cost as much as many over small ones.
 class Budget {
 public:
     explicit Budget(const TemplateLimits& limits) : limits_(limits) {}
@@ -23,7 +23,7 @@ public:
     Result<void> admit_text(std::size_t bytes);
 
 private:
-    const TemplateLimits& limits_;
+    TemplateLimits limits_;
     std::size_t steps_ = 0;
 };
 

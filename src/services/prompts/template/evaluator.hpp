@@ -11,10 +11,11 @@
 
 namespace quire::prompts {
 
-/// The names of one rendering: the caller's variables, and the scopes of the loops over them.
+/// The names of one rendering: the caller's variables, and over them the scopes of a template and
+/// of its loops.
 class Names {
 public:
-    explicit Names(const json::object& variables) : variables_(variables) { open(); }
+    explicit Names(const json::object& variables) : variables_(variables) {}
 
     void open() { scopes_.emplace_back(); }
     void close() { scopes_.pop_back(); }

@@ -29,9 +29,11 @@ Error placed(const Error& error, Position at) {
 }  // namespace
 
 Result<std::string> Renderer::run(const std::vector<Statement>& statements) {
+    names_.open();
     const auto rendered = render(statements);
+    names_.close();
     if (!rendered) return rendered.error();
-    return std::move(out_);
+    return std::exchange(out_, {});
 }
 
 Result<void> Renderer::render(const std::vector<Statement>& statements) {

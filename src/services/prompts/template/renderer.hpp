@@ -8,12 +8,14 @@
 
 namespace quire::prompts {
 
-/// One rendering of one template.
+/// One rendering, of one template or of several one after the other: they share what it may do,
+/// and each variable is converted once. It ends with the first error.
 class Renderer {
 public:
     Renderer(const TemplateLimits& limits, const json::object& variables)
         : budget_(limits), names_(variables), evaluator_(names_, budget_) {}
 
+    /// The template's text; what it has set is forgotten.
     Result<std::string> run(const std::vector<Statement>& statements);
 
 private:

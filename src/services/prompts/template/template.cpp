@@ -11,7 +11,12 @@ Result<Template> Template::compile(std::string_view source, const TemplateLimits
 }
 
 Result<std::string> Template::render(const json::object& variables) const {
-    return Renderer(parsed_->limits, variables).run(parsed_->statements);
+    Renderer rendering(parsed_->limits, variables);
+    return render(rendering);
+}
+
+Result<std::string> Template::render(Renderer& rendering) const {
+    return rendering.run(parsed_->statements);
 }
 
 const std::vector<std::string>& Template::variables() const { return parsed_->variables; }
