@@ -16,6 +16,8 @@ Result<void> Budget::spend(std::size_t steps) {
 
 Result<void> Budget::spend_bytes(std::size_t bytes) { return spend(bytes / kBytesPerStep); }
 
+Result<void> Budget::spend_item(std::size_t bytes) { return spend(1 + bytes / kBytesPerStep); }
+
 Result<void> Budget::admit_text(std::size_t bytes) {
     if (bytes > limits_.output_bytes_max) {
         return Error(ErrorCode::kTemplateError, fmt::format("the text becomes longer than {} bytes",

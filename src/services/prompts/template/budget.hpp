@@ -19,6 +19,8 @@ public:
     Result<void> spend(std::size_t steps);
     /// Pays for reading or writing `bytes` of text.
     Result<void> spend_bytes(std::size_t bytes);
+    /// Pays for one thing and for its text, such as a key.
+    Result<void> spend_item(std::size_t bytes);
     /// Refuses a text that may not become so long, and pays for it.
     Result<void> admit_text(std::size_t bytes);
 

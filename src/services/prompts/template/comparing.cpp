@@ -18,6 +18,7 @@ long double exact(const Value& value) {
 Result<bool> are_equal_dicts(const Dict& left, const Dict& right, Budget& budget) {
     if (left.members.size() != right.members.size()) return false;
     for (const auto& [key, value] : left.members) {
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(key.size()));
         const Value* other = right.find(key);
         if (other == nullptr) return false;
         const auto same = are_equal(value, *other, budget);
@@ -60,12 +61,14 @@ Result<bool> is_in_text(const Value& left, const std::string& right, Budget& bud
     return find_text(right, *part) != std::string::npos;
 }
 
-Result<bool> is_in_dict(const Value& left, const Dict& right) {
+Result<bool> is_in_dict(const Value& left, const Dict& right, Budget& budget) {
     if (as_dict(left) != nullptr || as_sequence(left) != nullptr) {
         return template_error(fmt::format("{} cannot be the key of an object", type_name(left)));
     }
     const std::string* key = as_text(left);
-    return key != nullptr && right.find(*key) != nullptr;
+    if (key == nullptr) return false;
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(key->size()));
+    return right.find(*key) != nullptr;
 }
 
 }  // namespace
@@ -114,7 +117,7 @@ Result<bool> is_in(const Value& left, const Value& right, Budget& budget) {
         QUIRE_TRY([[maybe_unused]] const auto given, need_defined(left));
     }
     if (const std::string* text = as_text(right)) return is_in_text(left, *text, budget);
-    if (const Dict* dict = as_dict(right)) return is_in_dict(left, *dict);
+    if (const Dict* dict = as_dict(right)) return is_in_dict(left, *dict, budget);
     const Sequence* sequence = as_sequence(right);
     if (sequence == nullptr) {
         return template_error(fmt::format("nothing can be in {}", type_name(right)));

@@ -15,6 +15,8 @@ namespace {
 
 using Kind = ExpressionKind;
 
+constexpr std::size_t kValuesPerStep = 16;  // of a variable, when it is converted
+
 Error placed(const Error& error, Position at) {
     return Error(error).in(fmt::format("line {}, column {}", at.line, at.column));
 }
@@ -50,6 +52,17 @@ std::string written(const Expression& expression) {
     return "(...)";
 }
 
+/// How many values a variable consists of, lists and objects counted themselves.
+std::size_t count_values(const json::value& variable) {
+    std::size_t count = 1;
+    if (const json::array* items = variable.if_array()) {
+        for (const json::value& item : *items) count += count_values(item);
+    } else if (const json::object* members = variable.if_object()) {
+        for (const auto& member : *members) count += count_values(member.value());
+    }
+    return count;
+}
+
 /// The index counted from the front; npos when it is outside.
 std::size_t place_of(std::int64_t index, std::size_t size) {
     const auto count = static_cast<std::int64_t>(size);
@@ -63,7 +76,7 @@ bool Names::is_bound(const std::string& name) const {
     return std::ranges::any_of(scopes_, [&](const auto& scope) { return scope.contains(name); });
 }
 
-Result<Value> Names::find(const std::string& name) {
+Result<Value> Names::find(const std::string& name, Budget& budget) {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
         if (const auto bound = scope->find(name); bound != scope->end()) return bound->second;
     }
@@ -73,6 +86,8 @@ Result<Value> Names::find(const std::string& name) {
         return undefined_value({.path = "/variables/" + name,
                                 .why = fmt::format("the variable '{}' was not given", name)});
     }
+    QUIRE_TRY([[maybe_unused]] const auto paid,
+              budget.spend(count_values(*variable) / kValuesPerStep));
     auto converted = value_of(*variable);
     if (!converted) return Error(converted.error()).in(name).with_param("/variables/" + name);
     given_[name] = *converted;
@@ -80,7 +95,7 @@ Result<Value> Names::find(const std::string& name) {
 }
 
 Result<Value> Evaluator::evaluate(const Expression& expression) {
-    const auto paid = budget_.spend(1);
+    const auto paid = budget_.spend_item(expression.name.size());
     Result<Value> value = paid ? evaluate_here(expression) : paid.error();
     if (value || has_place_) return value;
     has_place_ = true;
@@ -99,7 +114,7 @@ Result<Value> Evaluator::evaluate_here(const Expression& expression) {
         case Kind::kConstant:
             return expression.constant;
         case Kind::kName:
-            return names_.find(expression.name);
+            return names_.find(expression.name, budget_);
         case Kind::kList:
         case Kind::kTuple: {
             QUIRE_TRY(std::vector<Value> items, evaluate_all(expression.parts));
@@ -197,8 +212,11 @@ Result<Value> Evaluator::evaluate_item(const Expression& expression) {
     QUIRE_TRY(const Value key, evaluate(*expression.parts[1]));
     QUIRE_TRY([[maybe_unused]] const auto given, need_defined(key));
     const std::int64_t* index = as_integer(key);
+    const std::string* name = as_text(key);
+    if (name != nullptr) {
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget_.spend_bytes(name->size()));
+    }
     if (const Dict* dict = as_dict(holder)) {
-        const std::string* name = as_text(key);
         const Value* member = name == nullptr ? nullptr : dict->find(*name);
         if (member != nullptr) return *member;
     } else if (const Sequence* sequence = as_sequence(holder)) {
@@ -237,7 +255,9 @@ Result<Value> Evaluator::evaluate_items(const Expression& expression) {
     QUIRE_TRY([[maybe_unused]] const auto paid, budget_.spend(dict->members.size()));
     std::vector<Value> pairs;
     for (const auto& [key, member] : dict->members) {
-        QUIRE_TRY(Value pair, sequence_value(SequenceKind::kTuple, {text_value(key), member}));
+        QUIRE_TRY([[maybe_unused]] const auto read, budget_.spend_bytes(key.size()));
+        QUIRE_TRY(Value pair,
+                  sequence_value(SequenceKind::kTuple, {text_value(std::string(key)), member}));
         pairs.push_back(std::move(pair));
     }
     return sequence_value(SequenceKind::kItems, std::move(pairs));

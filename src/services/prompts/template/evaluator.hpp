@@ -22,7 +22,7 @@ public:
     void bind(const std::string& name, Value value) { scopes_.back()[name] = std::move(value); }
     bool is_bound(const std::string& name) const;
     /// Undefined when there is none; kTemplateError when the variable has no form here.
-    Result<Value> find(const std::string& name);
+    Result<Value> find(const std::string& name, Budget& budget);
 
 private:
     const json::object& variables_;

@@ -22,6 +22,7 @@ public:
 
 private:
     void print_scalar(const Value& value);
+    /// Pays for a thing and for what has been written of it since there were `before` bytes.
     Result<void> pay_since(std::size_t before);
     Result<void> print_sequence(const Sequence& sequence);
     Result<void> print_dict(const Dict& dict);
@@ -50,7 +51,7 @@ Result<void> Printer::print(const Value& value) {
 
 Result<void> Printer::pay_since(std::size_t before) {
     if (out_.size() > budget_.limits().output_bytes_max) return budget_.admit_text(out_.size());
-    return budget_.spend(1 + (out_.size() - before) / kBytesPerStep);
+    return budget_.spend_item(out_.size() - before);
 }
 
 void Printer::print_scalar(const Value& value) {
@@ -84,7 +85,7 @@ Result<void> Printer::print_sequence(const Sequence& sequence) {
         return template_error("only lists can be written as JSON; add | list");
     if (sequence.kind == SequenceKind::kRange) {
         out_ += sequence.label;
-        return {};
+        return pay_since(out_.size() - sequence.label.size());
     }
     const bool is_tuple = sequence.kind == SequenceKind::kTuple && !is_json_;
     if (sequence.kind == SequenceKind::kItems) out_ += "dict_items(";
@@ -102,19 +103,22 @@ Result<void> Printer::print_sequence(const Sequence& sequence) {
 }
 
 Result<void> Printer::print_dict(const Dict& dict) {
+    // Before the keys are sorted.
+    QUIRE_TRY([[maybe_unused]] const auto paid, budget_.spend(dict.members.size()));
     std::vector<std::size_t> order(dict.members.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     if (is_json_) {
-        std::ranges::sort(
-            order, {}, [&](std::size_t i) -> const std::string& { return dict.members[i].first; });
+        std::ranges::sort(order, {}, [&](std::size_t i) { return dict.members[i].first; });
     }
     out_ += "{";
     bool is_first = true;
     for (const std::size_t i : order) {
         if (!std::exchange(is_first, false)) out_ += ", ";
+        const std::size_t before = out_.size();
         print_text(dict.members[i].first);
         out_ += ": ";
-        const auto done = print(dict.members[i].second);
+        auto done = budget_.spend_bytes(out_.size() - before);
+        if (done) done = print(dict.members[i].second);
         if (!done) return done;
     }
     out_ += "}";

@@ -16,9 +16,6 @@ Value loop_value(std::size_t at, std::size_t length) {
                      {"revindex", number(length - at)}, {"revindex0", number(length - at - 1)},
                      {"first", Value(at == 0)},         {"last", Value(at + 1 == length)},
                      {"length", number(length)}};
-    for (std::size_t i = 0; i < loop->members.size(); ++i) {
-        loop->index.emplace(loop->members[i].first, i);
-    }
     return std::shared_ptr<const Dict>(std::move(loop));
 }
 
@@ -130,6 +127,10 @@ Result<std::vector<Value>> Renderer::walked(const Statement& statement) {
 
 Result<void> Renderer::bind(const Statement& statement, const Value& value) {
     const Targets& targets = statement.targets;
+    for (const std::string& name : targets.names) {
+        const auto paid = budget_.spend_bytes(name.size());
+        if (!paid) return placed(paid.error(), statement.at);
+    }
     if (!targets.is_tuple) {
         names_.bind(targets.names[0], value);
         return {};

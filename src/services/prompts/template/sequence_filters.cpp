@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
 
 namespace quire::prompts {
 namespace {
@@ -43,7 +43,7 @@ Result<std::vector<Value>> members_of(const Value& input, const FilterArguments&
     if (at >= arguments.size() || !arguments[at]) return items;
     if (std::holds_alternative<None>(*arguments[at])) return items;
     for (Value& item : items) {
-        QUIRE_TRY(item, member_of(item, *arguments[at]));
+        QUIRE_TRY(item, member_of(item, *arguments[at], budget));
     }
     return items;
 }
@@ -106,7 +106,9 @@ Result<Value> sort(const Value& input, const FilterArguments& arguments, Budget&
     QUIRE_TRY(const bool is_reversed, flag_argument(arguments, 0, false));
     QUIRE_TRY(const bool has_case, flag_argument(arguments, 1, false));
     QUIRE_TRY(std::vector<Value> keys, members_of(input, arguments, 2, budget));
-    if (!has_case) std::ranges::for_each(keys, fold_case);
+    if (!has_case) {
+        QUIRE_TRY([[maybe_unused]] const auto folded, fold_case(keys, budget));
+    }
     QUIRE_TRY(const std::vector<std::size_t> order, sorted_order(keys, is_reversed, budget));
     std::vector<Value> sorted;
     for (const std::size_t i : order) sorted.push_back(items[i]);
@@ -117,12 +119,13 @@ Result<Value> unique(const Value& input, const FilterArguments& arguments, Budge
     QUIRE_TRY(std::vector<Value> items, items_of(input, budget));
     QUIRE_TRY(const bool has_case, flag_argument(arguments, 0, false));
     QUIRE_TRY(std::vector<Value> keys, members_of(input, arguments, 1, budget));
-    if (!has_case) std::ranges::for_each(keys, fold_case);
-    std::unordered_set<std::string> seen;
+    if (!has_case) {
+        QUIRE_TRY([[maybe_unused]] const auto folded, fold_case(keys, budget));
+    }
+    std::set<std::string> seen;  // no hashes, which the items could be chosen to share
     std::vector<Value> kept;
     for (std::size_t i = 0; i < items.size(); ++i) {
-        QUIRE_TRY(std::string key, identity_of(keys[i]));
-        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(key.size()));
+        QUIRE_TRY(std::string key, identity_of(keys[i], budget));
         if (seen.insert(std::move(key)).second) kept.push_back(items[i]);
     }
     return sequence_value(SequenceKind::kIterator, std::move(kept));

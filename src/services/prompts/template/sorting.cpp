@@ -83,40 +83,51 @@ Value member_named(const Value& value, std::string_view name) {
 
 }  // namespace
 
-Result<Value> member_of(const Value& value, const Value& attribute) {
-    std::string path;
+Result<Value> member_of(const Value& value, const Value& attribute, Budget& budget) {
+    std::string number;
+    std::string_view path;
     if (const std::int64_t* index = as_integer(attribute)) {
-        path = std::to_string(*index);
+        path = number = std::to_string(*index);
     } else if (const std::string* text = as_text(attribute)) {
         path = *text;
     } else {
         return template_error("an attribute is named by a text");
     }
+    QUIRE_TRY([[maybe_unused]] const auto read, budget.spend_bytes(path.size()));
     if (path.find(',') != std::string::npos) {
         return template_error("one attribute can be named, not several");
     }
     Value member = value;
-    std::string_view rest = path;
     while (true) {
         QUIRE_TRY([[maybe_unused]] const auto defined, need_defined(member));
-        const std::size_t dot = std::min(rest.find('.'), rest.size());
-        member = member_named(member, rest.substr(0, dot));
-        if (dot == rest.size()) return member;
-        rest.remove_prefix(dot + 1);
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend(1));
+        const std::size_t dot = std::min(path.find('.'), path.size());
+        member = member_named(member, path.substr(0, dot));
+        if (dot == path.size()) return member;
+        path.remove_prefix(dot + 1);
     }
 }
 
-void fold_case(Value& value) {
-    if (const std::string* text = as_text(value)) value = text_value(lower(*text));
+Result<void> fold_case(std::vector<Value>& values, Budget& budget) {
+    for (Value& value : values) {
+        const std::string* text = as_text(value);
+        if (text == nullptr) continue;
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(2 * text->size()));
+        value = text_value(lower(*text));
+    }
+    return {};
 }
 
 Result<Order> sorted_order(const std::vector<Value>& keys, bool is_reversed, Budget& budget) {
     return Sorter(keys, is_reversed, budget).run();
 }
 
-Result<std::string> identity_of(const Value& value) {
+Result<std::string> identity_of(const Value& value, Budget& budget) {
     QUIRE_TRY([[maybe_unused]] const auto defined, need_defined(value));
-    if (const std::string* text = as_text(value)) return "t" + *text;
+    if (const std::string* text = as_text(value)) {
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_bytes(text->size()));
+        return "t" + *text;
+    }
     if (std::holds_alternative<None>(value)) return std::string("n");
     if (const std::int64_t* integer = as_integer(value)) return fmt::format("i{}", *integer);
     if (is_number(value)) {
@@ -131,7 +142,8 @@ Result<std::string> identity_of(const Value& value) {
     }
     std::string joined = "(";
     for (const Value& item : sequence->items) {
-        QUIRE_TRY(const std::string part, identity_of(item));
+        QUIRE_TRY(const std::string part, identity_of(item, budget));
+        QUIRE_TRY([[maybe_unused]] const auto paid, budget.spend_item(part.size()));
         joined += fmt::format("{}:{}", part.size(), part);
     }
     return joined;

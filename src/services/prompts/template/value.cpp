@@ -30,14 +30,12 @@ Error too_deep() {
 
 Result<Value> dict_of(const json::object& given, std::size_t depth) {
     auto dict = std::make_shared<Dict>();
+    dict->source = &given;
     dict->members.reserve(given.size());
     for (const auto& member : given) {
         QUIRE_TRY(Value value, value_of(member.value(), depth + 1));
         dict->depth = std::max(dict->depth, depth_of(value) + 1);
         dict->members.emplace_back(member.key(), std::move(value));
-    }
-    for (std::size_t i = 0; i < dict->members.size(); ++i) {
-        dict->index.emplace(dict->members[i].first, i);
     }
     return Value(std::shared_ptr<const Dict>(std::move(dict)));
 }
@@ -55,8 +53,13 @@ Result<Value> list_of(const json::array& given, std::size_t depth) {
 }  // namespace
 
 const Value* Dict::find(std::string_view key) const {
-    const auto found = index.find(key);
-    return found == index.end() ? nullptr : &members[found->second].second;
+    auto found = members.end();
+    if (source != nullptr) {
+        found = members.begin() + (source->find(key) - source->begin());
+    } else {
+        found = std::ranges::find(members, key, &std::pair<std::string_view, Value>::first);
+    }
+    return found == members.end() ? nullptr : &found->second;
 }
 
 Value text_value(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
@@ -213,7 +216,10 @@ Result<std::vector<Value>> items_of(const Value& value, Budget& budget) {
     if (sequence != nullptr) return sequence->items;
     items.reserve(count);
     if (dict != nullptr) {
-        for (const auto& [key, member] : dict->members) items.push_back(text_value(key));
+        for (const auto& [key, member] : dict->members) {
+            QUIRE_TRY([[maybe_unused]] const auto read, budget.spend_bytes(key.size()));
+            items.push_back(text_value(std::string(key)));
+        }
         return items;
     }
     for (const std::string_view character : characters_of(*text)) {

@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -48,9 +47,10 @@ struct Sequence {
     std::size_t depth = 1;
 };
 
+/// The keys are the caller's variable's own, which lives longer than a rendering.
 struct Dict {
-    std::vector<std::pair<std::string, Value>> members;
-    std::unordered_map<std::string_view, std::size_t> index;
+    std::vector<std::pair<std::string_view, Value>> members;
+    const json::object* source = nullptr;  ///< has the members' places; null: there are a few
     std::size_t depth = 1;
 
     const Value* find(std::string_view key) const;
