@@ -21,21 +21,6 @@ Error placed(const Error& error, Position at) {
     return Error(error).in(fmt::format("line {}, column {}", at.line, at.column));
 }
 
-/// As a JSON pointer has it.
-std::string escaped_key(std::string_view key) {
-    std::string out;
-    for (const char byte : key) {
-        if (byte == '~') {
-            out += "~0";
-        } else if (byte == '/') {
-            out += "~1";
-        } else {
-            out += byte;
-        }
-    }
-    return out;
-}
-
 /// How the template wrote it, as far as it is made of names.
 std::string written(const Expression& expression) {
     if (expression.kind == Kind::kName) return expression.name;
@@ -177,9 +162,10 @@ std::string Evaluator::pointer_of(const Expression& expression) const {
     if (expression.kind != Kind::kAttribute && expression.kind != Kind::kItem) return "";
     const std::string base = pointer_of(*expression.parts[0]);
     if (base.empty()) return "";
-    if (expression.kind == Kind::kAttribute) return base + "/" + escaped_key(expression.name);
+    if (expression.kind == Kind::kAttribute)
+        return base + "/" + runtime::pointer_step(expression.name);
     const Value& key = expression.parts[1]->constant;
-    if (const std::string* text = as_text(key)) return base + "/" + escaped_key(*text);
+    if (const std::string* text = as_text(key)) return base + "/" + runtime::pointer_step(*text);
     const std::int64_t* index = as_integer(key);
     return index == nullptr ? "" : fmt::format("{}/{}", base, *index);
 }
@@ -189,7 +175,7 @@ Value Evaluator::missing(const Expression& base, const Value& holder, const Valu
     std::string name = "...";
     if (const std::string* text = as_text(key)) name = *text;
     if (const std::int64_t* index = as_integer(key)) name = std::to_string(*index);
-    if (!path.empty()) path += "/" + escaped_key(name);
+    if (!path.empty()) path += "/" + runtime::pointer_step(name);
     return undefined_value(
         {.path = std::move(path),
          .why = fmt::format("'{}' is {} and has no '{}'", written(base), type_name(holder), name)});
