@@ -333,7 +333,8 @@ TEST_F(HttpClient, OneAddressThatNeverAnswersLeavesTimeForTheOthers) {
         waiting.emplace_back(context, tcp::v4());
         waiting.back().native_non_blocking(true);
         const tcp::endpoint where = full.local_endpoint();
-        const int begun = ::connect(waiting.back().native_handle(), where.data(), where.size());
+        const int begun = ::connect(waiting.back().native_handle(), where.data(),
+                                    static_cast<socklen_t>(where.size()));
         EXPECT_TRUE(begun == 0 || errno == EINPROGRESS);
     }
     tcp::acceptor alive(context, {asio::ip::address_v4::loopback(), 0});

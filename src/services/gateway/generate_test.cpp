@@ -65,14 +65,15 @@ constexpr std::string_view kEnd =
     R"("cost":{"amount":7,"unit":"micro_credits","estimated":false},)"
     R"("review":[{"stage":"output","rule":"ca\"rds","kind":"pii.card","action":"redact",)"
     R"("count":1}]})";
-constexpr std::string_view kBegin =
+constexpr std::string_view kStartEvent =
     R"({"id":"req_1","prompt":{"name":"post","version":3},"model":"writer")";
 
 TEST_F(GatewayGenerate, AnswersPlain) {
     const HttpAnswer answer = post(R"({"prompt":"post"})");
 
     EXPECT_EQ(answer.status, 200);
-    EXPECT_EQ(answer.body, std::string(kBegin) + R"(,"output":"One\ntwo",)" + std::string(kEnd));
+    EXPECT_EQ(answer.body,
+              std::string(kStartEvent) + R"(,"output":"One\ntwo",)" + std::string(kEnd));
     EXPECT_EQ(answer.headers.find("content-type"), "application/json");
     EXPECT_EQ(answer.headers.find("idempotent-replayed"), "true");
 }
@@ -80,12 +81,12 @@ TEST_F(GatewayGenerate, AnswersPlain) {
 TEST_F(GatewayGenerate, AnswersWithEvents) {
     const HttpAnswer answer = post(R"({"prompt":"post","stream":true})");
 
-    EXPECT_EQ(answer.body, "event: start\ndata: " + std::string(kBegin) +
+    EXPECT_EQ(answer.body, "event: start\ndata: " + std::string(kStartEvent) +
                                "}\n\n"
                                "event: delta\ndata: {\"text\":\"One\\n\"}\n\n"
                                "event: delta\ndata: {\"text\":\"two\"}\n\n"
                                "event: done\ndata: " +
-                               std::string(kBegin) + "," + std::string(kEnd) + "\n\n");
+                               std::string(kStartEvent) + "," + std::string(kEnd) + "\n\n");
     EXPECT_EQ(answer.headers.find("content-type"), "text/event-stream; charset=utf-8");
 }
 
