@@ -131,7 +131,7 @@ struct Http2Session::Callbacks {
             return;
         }
         session.is_notice_pending_ = false;
-        session.is_refusing_ = true;
+        session.take_no_more_calls();
     }
 
     static void on_message_frame(Http2Session& session, const nghttp2_frame& frame) {
@@ -152,7 +152,7 @@ struct Http2Session::Callbacks {
             }
         }
         if (!is_head || !session.on_call) return;
-        if (session.is_refusing_) return session.reset(*to, Http2Code::kRefusedStream);
+        if (to->id_ > session.last_taken_) return session.reset(*to, Http2Code::kRefusedStream);
         session.on_call(to);
     }
 
@@ -334,8 +334,9 @@ void Http2Session::reset(Http2Stream& stream, Http2Code code) {
 
 void Http2Session::go_away() {
     if (is_closed_ || std::exchange(is_leaving_, true)) return;
+    is_draining_ = true;
     // Calls that are on their way are still taken: a ping follows the notice, and once the peer has
-    // answered that, it has seen the notice, and what it had sent before has come.
+    // answered that, it has seen the notice, and nearly all it had sent before has come.
     nghttp2_submit_shutdown_notice(h2_);
     is_notice_pending_ = true;
     life_.expire_after(limits_.ping_timeout);
@@ -343,12 +344,23 @@ void Http2Session::go_away() {
 }
 
 void Http2Session::turn_away() {
-    is_refusing_ = true;
-    go_away();
+    if (is_closed_ || std::exchange(is_leaving_, true)) return;
+    is_draining_ = true;
+    take_no_more_calls();
+}
+
+/// Names the last call that is taken, so that the peer may make what comes after it elsewhere: a
+/// peer may put its answer to a ping before calls that wait to be sent (gRPC's does). Of those
+/// libnghttp2 takes nothing up, once this is sent.
+void Http2Session::take_no_more_calls() {
+    last_taken_ = nghttp2_session_get_last_proc_stream_id(h2_);
+    nghttp2_submit_goaway(h2_, NGHTTP2_FLAG_NONE, last_taken_, NGHTTP2_NO_ERROR, nullptr, 0);
+    flush_soon();
 }
 
 void Http2Session::terminate(Http2Code code) {
     is_leaving_ = true;
+    is_draining_ = false;
     nghttp2_session_terminate_session(h2_, static_cast<std::uint32_t>(code));
     flush_soon();
 }
@@ -437,13 +449,20 @@ void Http2Session::write_gathered() {
 
 void Http2Session::end_if_done() {
     const bool is_over = !nghttp2_session_want_read(h2_) && !nghttp2_session_want_write(h2_);
-    const bool is_drained = is_leaving_ && !is_notice_pending_ && streams_.empty();
-    if (is_over || is_drained) close();
+    if (!is_draining_) {
+        if (is_over || (is_leaving_ && streams_.empty())) close();
+        return;
+    }
+    if (is_notice_pending_ || !streams_.empty() || std::exchange(is_lingering_, true)) return;
+    // The peer closes: where its calls have come that nobody reads, a close from here would be a
+    // reset, which takes from it what it has not read, the name of the last call that was taken.
+    life_.expire_after(limits_.linger);
 }
 
 /// Of a peer that has gone without a word nothing is ever heard again.
 void Http2Session::look_for_life() {
-    if (!has_shaken_hands_ || is_ping_pending_ || is_notice_pending_) return close();
+    const bool is_overdue = !has_shaken_hands_ || is_ping_pending_ || is_notice_pending_;
+    if (is_overdue || is_lingering_) return close();
     const bool is_silent = !std::exchange(has_heard_, false);
     if (is_silent && !streams_.empty()) {
         nghttp2_submit_ping(h2_, NGHTTP2_FLAG_NONE, nullptr);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <functional>
+#include <limits>
 #include <unordered_map>
 
 struct nghttp2_session;
@@ -36,9 +37,10 @@ public:
     void start();
     /// A client's: a new call with these headers. kOverloaded when the connection takes no more.
     Result<std::shared_ptr<Http2Stream>> open(const HeaderList& headers);
-    /// Takes no new calls but those that are on their way, lets the open ones end, then closes.
+    /// Takes no new calls but those that are on their way, lets the open ones end, then closes. Of
+    /// any later call the peer is told that it may be made elsewhere.
     void go_away();
-    /// The same for a connection that came too late: what is on its way is refused.
+    /// The same for a connection that came too late: no call is taken.
     void turn_away();
     void close();
     bool takes_calls() const { return !is_closed_ && !is_leaving_; }
@@ -59,6 +61,7 @@ private:
     void end_if_done();
     void look_for_life();
     bool is_flood(Flood& flood, std::uint32_t per_second);
+    void take_no_more_calls();
     void terminate(Http2Code code);
     std::shared_ptr<Http2Stream> make_stream();
 
@@ -85,7 +88,10 @@ private:
     bool has_heard_ = false;         ///< since `life_` was last set
     bool is_ping_pending_ = false;
     bool is_notice_pending_ = false;  ///< the peer may not know yet that we are leaving
-    bool is_refusing_ = false;        ///< calls that come now; they may be made elsewhere
+    bool is_draining_ = false;        ///< a server's: its running calls end, then the peer closes
+    bool is_lingering_ = false;       ///< the last call has ended
+    /// A server's: later calls are refused, they may be made elsewhere.
+    std::int32_t last_taken_ = std::numeric_limits<std::int32_t>::max();
     bool is_flush_due_ = false;
     bool is_writing_ = false;
     bool is_leaving_ = false;

@@ -35,6 +35,8 @@ struct WireLimits {
     /// the answer may take.
     std::chrono::milliseconds ping_after{20'000};
     std::chrono::milliseconds ping_timeout{20'000};
+    /// How long a server that leaves waits, after a connection's last call, for its peer to close.
+    std::chrono::milliseconds linger{1'000};
 };
 
 }  // namespace quire::rpc
