@@ -52,19 +52,16 @@ MUTANTS = {
          'if (end && end->kind == TransferKind::kUsage) return over(request_id, "settled");',
          'if (end && end->kind == TransferKind::kUsage) return over(request_id, "settled");\n'
          "    if (end && end->kind == TransferKind::kVoid) {\n"
-         "        AccountRow& payer = accounts_.at(end->debit_account).now;\n"
-         "        AccountRow& revenue = accounts_.at(end->credit_account).now;\n"
-         "        const auto again = std::min(payer.debits_pending, -end->pending.micros);\n"
-         "        payer.debits_pending -= again;\n"
-         "        revenue.credits_pending -= again;\n"
-         "        touched_.push_back(end->debit_account);\n"
-         "        touched_.push_back(end->credit_account);\n"
+         "        const auto pending = accounts_.at(end->debit_account).debits_pending;\n"
+         "        TransferRow again = *end;\n"
+         "        again.pending = {-std::min(pending, -end->pending.micros)};\n"
+         "        accounts_.move(again);\n"
          "    }"),
     ],
     # After a failed write memory goes on with what the store has lost.
     "memory_kept": [
         (LEDGER, "if (!done) forget();", "if (!done && store_) store_->roll_back();"),
-        (LEDGER, "    failure_.reset();\n", "    touched_.clear();\n"),
+        (LEDGER, "    failure_.reset();\n", ""),
         (LEDGER, "const auto begun = store_->begin();",
          "failure_.reset();\n    const auto begun = store_->begin();"),
     ],

@@ -25,10 +25,6 @@ constexpr std::int64_t kBalanceMax = (std::int64_t{1} << 53) - 1;
 /// Beyond it the operator's sums could overflow. Reached by absurd usage only.
 constexpr std::int64_t kEarnedMax = std::int64_t{1} << 62;
 
-constexpr std::int64_t kIssuedId = 1;  ///< as the first migration numbers them
-constexpr std::int64_t kRevenueId = 2;
-constexpr std::int64_t kWriteOffId = 3;
-
 HoldAnswer answer_of(const HoldRow& hold, HoldAnswer::Outcome outcome) {
     return {outcome,
             hold.hold_id,
@@ -66,11 +62,8 @@ Result<void> Ledger::open() {
 }
 
 Result<void> Ledger::load() {
-    QUIRE_TRY(const auto accounts, store_->load_accounts());
-    for (const AccountRow& row : accounts) {
-        accounts_.emplace(row.id, Account{row, row});
-        if (row.name == AccountName::kPrepaid) prepaid_ids_.emplace(row.org_id, row.id);
-    }
+    const auto loaded = accounts_.load(*store_);
+    if (!loaded) return loaded;
     QUIRE_TRY(auto holds, store_->load_holds());
     for (HoldRow& hold : holds) {
         const std::string id = hold.request_id;
@@ -93,9 +86,7 @@ Result<void> Ledger::load() {
 void Ledger::forget() {
     if (store_) store_->roll_back();
     store_.reset();
-    accounts_.clear();
-    prepaid_ids_.clear();
-    touched_.clear();
+    accounts_.forget();
     expiries_.clear();
     holds_.clear();
     prices_.clear();
@@ -136,21 +127,11 @@ Result<void> Ledger::apply_and_commit(std::span<LedgerOperation* const> batch) {
         operation->apply(*this);
         if (failure_) return *failure_;
     }
-    std::sort(touched_.begin(), touched_.end());
-    touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-    for (const std::int64_t id : touched_) {
-        const Account& account = accounts_.at(id);
-        if (account.stored == account.now) continue;
-        const auto updated = store_->update_account(account.stored, account.now);
-        if (!updated) return updated;
-    }
+    const auto written = accounts_.write(*store_);
+    if (!written) return written;
     const auto committed = store_->commit();
     if (!committed) return committed;
-    for (const std::int64_t id : touched_) {
-        Account& account = accounts_.at(id);
-        account.stored = account.now;
-    }
-    touched_.clear();
+    accounts_.keep();
     return {};
 }
 
@@ -166,7 +147,7 @@ Result<HoldAnswer> Ledger::hold(const HoldOrder& order) {
     QUIRE_TRY(auto earlier, find_by_key(order));
     if (earlier) return *std::move(earlier);
     auto hold = plan(order);
-    if (!hold || !prepaid_ids_.contains(order.org_id)) {
+    if (!hold || !accounts_.find(order.org_id)) {
         QUIRE_TRY(const auto closed, note(store_->find_transfer(order.request_id, Slot::kHold)));
         if (closed) return completed(order.request_id);
     }
@@ -202,7 +183,7 @@ Result<std::optional<HoldAnswer>> Ledger::find_by_key(const HoldOrder& order) {
 
 /// Decides the amount, and whether the balance affords it.
 Result<HoldRow> Ledger::plan(const HoldOrder& order) {
-    const Money balance = available(order.org_id);
+    const Money balance = accounts_.available(order.org_id);
     const std::int64_t least = std::min(kOutputTokensMin, order.output_tokens);
     const std::int64_t granted =
         affordable_output(balance, order.input_tokens, order.output_tokens, order.price);
@@ -239,9 +220,9 @@ Result<HoldRow> Ledger::plan(const HoldOrder& order) {
 /// False, and nothing changed, when the request was held before: the insertion sees it, so that the
 /// usual hold needs no look-up of its own.
 Result<bool> Ledger::open_hold(const HoldOrder& order, HoldRow hold) {
-    QUIRE_TRY(Account * payer, prepaid(order.org_id));
+    QUIRE_TRY(const AccountRow* payer, note(accounts_.find_or_open(*store_, order.org_id)));
     TransferRow row = new_row(order.org_id, order.request_id, Slot::kHold, TransferKind::kHold);
-    row.debit_account = payer->now.id;
+    row.debit_account = payer->id;
     row.credit_account = kRevenueId;
     row.pending = hold.amount;
     row.description = order.model;
@@ -267,7 +248,7 @@ Result<bool> Ledger::open_hold(const HoldOrder& order, HoldRow hold) {
 Result<void> Ledger::close_hold(const HoldRow& hold, TransferKind how, Money posted,
                                 const std::optional<TokenUsage>& usage) {
     TransferRow row = new_row(hold.org_id, hold.request_id, Slot::kResolution, how);
-    row.debit_account = prepaid_ids_.at(hold.org_id);
+    row.debit_account = payer_of(hold.org_id);
     row.credit_account = kRevenueId;
     row.pending = {-hold.amount.micros};
     row.posted = posted;
@@ -386,10 +367,10 @@ Result<PricedUsage> Ledger::settled_before(const SettleOrder& order, const Trans
 /// Books what no hold covers: from what is available, as `first` says, and the rest as the
 /// operator's loss.
 Result<void> Ledger::book_excess(const TransferRow& first, Money excess) {
-    const Money paid = std::min(excess, available(first.org_id));
+    const Money paid = std::min(excess, accounts_.available(first.org_id));
     if (paid.micros > 0 || first.slot == Slot::kLate) {
         TransferRow row = first;
-        row.debit_account = prepaid_ids_.at(first.org_id);
+        row.debit_account = payer_of(first.org_id);
         row.credit_account = kRevenueId;
         row.posted = paid;
         QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
@@ -413,7 +394,7 @@ Result<PricedUsage> Ledger::priced(const TokenUsage& usage, std::int64_t price_v
         known = prices_.emplace(price_version, *price).first;
     }
     auto cost = price_usage(usage, known->second);
-    const std::int64_t earned = accounts_.at(kRevenueId).now.credits_posted;
+    const std::int64_t earned = accounts_.at(kRevenueId).credits_posted;
     if (!cost || cost->total.micros > kBalanceMax || earned > kEarnedMax) {
         return Error(ErrorCode::kInvalidValue,
                      "usage must not be negative, its parts not greater than the whole, and its "
@@ -440,19 +421,18 @@ Result<TransferRow> Ledger::grant(const GrantOrder& order) {
         return Error(ErrorCode::kIdempotencyKeyReused,
                      fmt::format("this key granted {} before", earlier->posted.micros));
     }
-    const auto known = prepaid_ids_.find(order.org_id);
-    const std::int64_t granted =
-        known == prepaid_ids_.end() ? 0 : accounts_.at(known->second).now.credits_posted;
+    const AccountRow* known = accounts_.find(order.org_id);
+    const std::int64_t granted = known ? known->credits_posted : 0;
     if (order.amount.micros <= 0 || order.amount.micros > kBalanceMax - granted) {
         return Error(ErrorCode::kInvalidValue,
                      fmt::format("the amount is {} micro-credits; it must be 1 to {}",
                                  order.amount.micros, kBalanceMax - granted))
             .with_param("amount");
     }
-    QUIRE_TRY(Account * receiver, prepaid(order.org_id));
+    QUIRE_TRY(const AccountRow* receiver, note(accounts_.find_or_open(*store_, order.org_id)));
     TransferRow row = new_row(order.org_id, reference, Slot::kGrant, TransferKind::kGrant);
     row.debit_account = kIssuedId;
-    row.credit_account = receiver->now.id;
+    row.credit_account = receiver->id;
     row.posted = order.amount;
     row.description = order.reason;
     QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
@@ -478,7 +458,7 @@ TransferRow Ledger::new_row(const std::string& org_id, const std::string& refere
     return row;
 }
 
-/// Writes the line and moves both balances in memory; the store's follow at the batch's end.
+/// Writes the line and moves both balances.
 Result<bool> Ledger::book(const TransferRow& row) {
     QUIRE_TRY(const bool is_new, book_once(row));
     QUIRE_ASSERT(is_new, "whether a slot is filled was looked at before");
@@ -489,31 +469,15 @@ Result<bool> Ledger::book(const TransferRow& row) {
 Result<bool> Ledger::book_once(const TransferRow& row) {
     QUIRE_TRY(const bool is_new, note(store_->insert_transfer(row)));
     if (!is_new) return false;
-    for (const std::int64_t id : {row.debit_account, row.credit_account}) touched_.push_back(id);
-    AccountRow& debited = accounts_.at(row.debit_account).now;
-    debited.debits_pending += row.pending.micros;
-    debited.debits_posted += row.posted.micros;
-    AccountRow& credited = accounts_.at(row.credit_account).now;
-    credited.credits_pending += row.pending.micros;
-    credited.credits_posted += row.posted.micros;
+    accounts_.move(row);
     return true;
 }
 
-Money Ledger::available(const std::string& org_id) const {
-    const auto known = prepaid_ids_.find(org_id);
-    return known == prepaid_ids_.end() ? Money() : accounts_.at(known->second).now.available();
-}
-
-Result<Ledger::Account*> Ledger::prepaid(const std::string& org_id) {
-    const auto known = prepaid_ids_.find(org_id);
-    if (known != prepaid_ids_.end()) return &accounts_.at(known->second);
-    AccountRow row;
-    row.id = static_cast<std::int64_t>(accounts_.size()) + 1;
-    row.org_id = org_id;
-    const auto inserted = note(store_->insert_account(row));
-    if (!inserted) return inserted.error();
-    prepaid_ids_.emplace(org_id, row.id);
-    return &accounts_.emplace(row.id, Account{row, row}).first->second;
+/// Who held has an account.
+std::int64_t Ledger::payer_of(const std::string& org_id) const {
+    const AccountRow* payer = accounts_.find(org_id);
+    QUIRE_ASSERT(payer, "who holds credits has an account");
+    return payer->id;
 }
 
 std::string Ledger::next_id(std::string_view prefix) {

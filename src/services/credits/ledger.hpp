@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/rng.hpp"
+#include "services/credits/accounts.hpp"
 #include "services/credits/ledger_store.hpp"
 #include "services/credits/price_book.hpp"
 
@@ -15,7 +16,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 namespace quire::credits {
 
@@ -141,10 +141,6 @@ public:
     bool is_open() const { return store_ != nullptr; }
 
 private:
-    struct Account {
-        AccountRow stored;  ///< as the last commit left it
-        AccountRow now;
-    };
     using Holds = std::unordered_map<std::string, HoldRow>;
 
     template <class T>
@@ -176,8 +172,7 @@ private:
                         TransferKind kind);
     Result<bool> book(const TransferRow& row);
     Result<bool> book_once(const TransferRow& row);
-    Money available(const std::string& org_id) const;
-    Result<Account*> prepaid(const std::string& org_id);
+    std::int64_t payer_of(const std::string& org_id) const;
     std::string next_id(std::string_view prefix);
 
     OpenStore open_store_;
@@ -186,9 +181,7 @@ private:
     std::unique_ptr<LedgerStore> store_;
     std::optional<Error> failure_;  ///< of the store, within the batch that runs
 
-    std::unordered_map<std::int64_t, Account> accounts_;
-    std::unordered_map<std::string, std::int64_t> prepaid_ids_;
-    std::vector<std::int64_t> touched_;  ///< accounts of the batch that runs
+    Accounts accounts_;
     Holds holds_;
     std::set<std::pair<Timestamp, std::string_view>> expiries_;  ///< views of the keys of holds_
     std::unordered_map<std::int64_t, Price> prices_;
