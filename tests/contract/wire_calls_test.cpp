@@ -243,6 +243,37 @@ TEST_F(WireCallsTest, ADrainedServerLeavesTheClosingToItsPeer) {
     EXPECT_EQ(wired_->server->running_calls(), 0U);
 }
 
+TEST_F(WireCallsTest, APeerThatBreaksTheProtocolDuringADrainIsLeft) {
+    serve_answers();
+    RawHttp2 peer = peer_with_call(1);
+    wired_->server->begin_drain();
+    ASSERT_TRUE(peer.receives(RawHttp2::frame(6, 0, 0, kNoticePing), kInTime));
+    peer.send(RawHttp2::frame(6, 1, 0, kNoticePing));
+
+    peer.send(RawHttp2::frame(8, 0, 0, std::string(4, '\0')));  // a window that grows by nothing
+
+    EXPECT_TRUE(peer.ends_within(kInTime));
+    EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 0; }));
+}
+
+TEST_F(WireCallsTest, ACallRunsUntilItsAnswerHasLeft) {
+    serve_answers();
+    RawHttp2 peer = raw_peer();
+    peer.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    peer.send(RawHttp2::frame(4, 0, 0, std::string("\0\4\0\0\0\0", 6)));  // no window at first
+    peer.send(RawHttp2::headers(1, RawHttp2::call(kEcho)));
+    peer.send(RawHttp2::frame(0, 1, 1, std::string(5, '\0')));
+    ASSERT_TRUE(wait_until([&] { return answered_ == 1; }));
+
+    wired_->server->begin_drain();
+
+    EXPECT_FALSE(
+        wait_until([&] { return wired_->server->running_calls() == 0; }, milliseconds(200)));
+    peer.send(RawHttp2::frame(8, 0, 1, std::string("\0\1\0\0", 4)));
+    EXPECT_TRUE(wait_until([&] { return wired_->server->running_calls() == 0; }));
+    EXPECT_TRUE(peer.receives(RawHttp2::frame(0, 0, 1, std::string(5, '\0')), kInTime));
+}
+
 TEST_F(WireCallsTest, OnlyTheAnswerToItsOwnPingTellsThatADrainIsKnown) {
     serve_fake();
     RawHttp2 peer = peer_with_call(1);

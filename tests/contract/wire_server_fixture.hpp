@@ -19,8 +19,8 @@ protected:
     void serve(rpc::WireLimits limits = {}, Wire wire = Wire::kUnixSocket) {
         wired_.emplace(conformance::conformance_methods(*service_), wire, limits);
     }
-    void serve_fake(Wire wire = Wire::kUnixSocket) {
-        wired_.emplace(conformance::conformance_methods(fake_), wire);
+    void serve_fake(Wire wire = Wire::kUnixSocket, rpc::WireLimits limits = {}) {
+        wired_.emplace(conformance::conformance_methods(fake_), wire, limits);
     }
     RawHttp2 raw_peer() { return RawHttp2(wired_->address.unix_path); }
 

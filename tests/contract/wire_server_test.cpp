@@ -7,6 +7,7 @@ namespace {
 using conformance::ConformanceClient;
 using conformance::v1::CountRequest;
 using conformance::v1::EchoRequest;
+using conformance::v1::EchoResponse;
 using conformance::v1::Number;
 using std::chrono::milliseconds;
 
@@ -93,6 +94,35 @@ TEST_F(WireServerTest, AFloodOfResetCallsEndsTheConnection) {
     peer.send(calls);
 
     EXPECT_TRUE(peer.ends_within(kInTime));
+    expect_still_serving();
+}
+
+TEST_F(WireServerTest, NoCallRunsThatAFloodOfResetsEndsAsRefused) {
+    rpc::WireLimits limits;
+    limits.resets_burst = 2;
+    fake_.on_echo = [](const rpc::CallContext&,
+                       const EchoRequest& request) -> awaitable<Result<EchoResponse>> {
+        EchoResponse response;
+        response.set_text(request.text());
+        co_return response;
+    };
+    serve_fake(Wire::kUnixSocket, limits);
+    RawHttp2 peer = raw_peer();
+    peer.greet();
+    const std::string message(5, '\0');
+    std::string flood;
+    for (std::uint32_t id = 1; id < 9; id += 2) {
+        flood += RawHttp2::headers(id, RawHttp2::call(kEcho));
+        flood += RawHttp2::frame(3, 0, id, std::string("\0\0\0\x08", 4));
+    }
+    flood += RawHttp2::headers(9, RawHttp2::call(kEcho)) + RawHttp2::frame(0, 1, 9, message);
+    peer.send(flood);
+
+    // The last that was looked at is the one whose reset was one too many.
+    EXPECT_TRUE(
+        peer.receives(RawHttp2::frame(7, 0, 0, std::string("\0\0\0\5\0\0\0\0", 8)), kInTime));
+    EXPECT_TRUE(peer.ends_within(kInTime));
+    EXPECT_EQ(fake_.echo_calls, 0);
     expect_still_serving();
 }
 

@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace quire::rpc {
@@ -116,6 +117,11 @@ struct Http2Session::Callbacks {
             case NGHTTP2_GOAWAY:
                 session.is_leaving_ = true;
                 return 0;
+            case NGHTTP2_RST_STREAM:
+                if (session.role_ == Http2Role::kServer && session.has_too_many_resets()) {
+                    session.refuse_more();
+                }
+                return 0;
             case NGHTTP2_HEADERS:
             case NGHTTP2_DATA:
                 on_message_frame(session, *frame);
@@ -130,8 +136,7 @@ struct Http2Session::Callbacks {
         if (!session.is_notice_pending_ || !std::ranges::equal(ping.opaque_data, kNoticePing)) {
             return;
         }
-        session.is_notice_pending_ = false;
-        session.take_no_more_calls();
+        session.refuse_more();
     }
 
     static void on_message_frame(Http2Session& session, const nghttp2_frame& frame) {
@@ -221,8 +226,10 @@ nghttp2_session* Http2Session::Callbacks::make(Http2Session& session) {
     nghttp2_option_set_max_settings(option, 32);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
-    nghttp2_option_set_stream_reset_rate_limit(option, session.limits_.resets_burst,
-                                               session.limits_.resets_per_second);
+    // Counted here: libnghttp2 would go on to take calls up until its notice is sent, and say then
+    // that they were not looked at.
+    constexpr auto kNever = std::numeric_limits<std::uint64_t>::max();
+    nghttp2_option_set_stream_reset_rate_limit(option, kNever, 0);
     nghttp2_session* h2 = nullptr;
     if (session.role_ == Http2Role::kServer) {
         nghttp2_session_server_new2(&h2, callbacks, &session, option);
@@ -344,8 +351,14 @@ void Http2Session::go_away() {
 }
 
 void Http2Session::turn_away() {
-    if (is_closed_ || std::exchange(is_leaving_, true)) return;
-    is_draining_ = true;
+    if (!is_closed_ && !is_leaving_) refuse_more();
+}
+
+/// Unlike `go_away` not even what is on its way; calls that run go on.
+void Http2Session::refuse_more() {
+    if (last_taken_ != kNoLast) return;
+    is_leaving_ = is_draining_ = true;
+    is_notice_pending_ = false;
     take_no_more_calls();
 }
 
@@ -453,6 +466,8 @@ void Http2Session::end_if_done() {
         if (is_over || (is_leaving_ && streams_.empty())) close();
         return;
     }
+    // Only libnghttp2 itself ends a connection with calls: the peer broke the protocol.
+    if (is_over && !streams_.empty()) return close();
     if (is_notice_pending_ || !streams_.empty() || std::exchange(is_lingering_, true)) return;
     // The peer closes: where its calls have come that nobody reads, a close from here would be a
     // reset, which takes from it what it has not read, the name of the last call that was taken.
@@ -470,6 +485,15 @@ void Http2Session::look_for_life() {
         flush_soon();
     }
     life_.expire_after(is_ping_pending_ ? limits_.ping_timeout : limits_.ping_after);
+}
+
+/// A token bucket: each reset is one more, and time forgives them.
+bool Http2Session::has_too_many_resets() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> past = now - resets_.at;
+    const double forgiven = past.count() * static_cast<double>(limits_.resets_per_second);
+    resets_ = {now, std::max(0.0, resets_.count - forgiven) + 1};
+    return resets_.count > static_cast<double>(limits_.resets_burst);
 }
 
 bool Http2Session::is_flood(Flood& flood, std::uint32_t per_second) {

@@ -48,10 +48,16 @@ public:
 private:
     friend class Http2Stream;
     struct Callbacks;
+    struct Resets {
+        SteadyTime at;
+        double count = 0;
+    };
     struct Flood {
         SteadyTime second;
         std::uint32_t count = 0;
     };
+
+    static constexpr std::int32_t kNoLast = std::numeric_limits<std::int32_t>::max();
 
     void read_some();
     void on_read(std::size_t size);
@@ -61,6 +67,8 @@ private:
     void end_if_done();
     void look_for_life();
     bool is_flood(Flood& flood, std::uint32_t per_second);
+    bool has_too_many_resets();
+    void refuse_more();
     void take_no_more_calls();
     void terminate(Http2Code code);
     std::shared_ptr<Http2Stream> make_stream();
@@ -84,6 +92,7 @@ private:
     runtime::Deadline life_;
     Flood pings_;
     Flood settings_;
+    Resets resets_;
     bool has_shaken_hands_ = false;  ///< the peer's settings came
     bool has_heard_ = false;         ///< since `life_` was last set
     bool is_ping_pending_ = false;
@@ -91,7 +100,7 @@ private:
     bool is_draining_ = false;        ///< a server's: its running calls end, then the peer closes
     bool is_lingering_ = false;       ///< the last call has ended
     /// A server's: later calls are refused, they may be made elsewhere.
-    std::int32_t last_taken_ = std::numeric_limits<std::int32_t>::max();
+    std::int32_t last_taken_ = kNoLast;
     bool is_flush_due_ = false;
     bool is_writing_ = false;
     bool is_leaving_ = false;

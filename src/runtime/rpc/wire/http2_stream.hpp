@@ -48,6 +48,7 @@ public:
     /// A server that has read them gives their memory back; open calls are many.
     void drop_headers() { headers_ = {}; }
     bool is_peer_ended() const { return is_peer_ended_; }
+    bool is_closed() const { return is_closed_; }
     /// A client's call that its server certainly has not looked at.
     bool was_refused() const { return was_refused_; }
 

@@ -14,6 +14,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace quire::rpc {
 class WireServer::Impl : public std::enable_shared_from_this<Impl> {
@@ -36,6 +37,8 @@ private:
         asio::io_context* loop;
         std::shared_ptr<Http2Session> session;
         std::map<const Http2Stream*, std::shared_ptr<WireCall>> calls;
+        std::set<const Http2Stream*>
+            ended;  ///< whose handlers are over, and not yet all they wrote
         bool is_owner;
     };
     using Peers = std::list<std::shared_ptr<Peer>>;
@@ -104,11 +107,14 @@ void WireServer::Impl::add_peer(asio::io_context& loop, Http2Session::Socket soc
         const auto owner = weak.lock();
         if (server && owner) server->start_call(owner, stream);
     };
-    peer->session->on_stream_closed = [weak = std::weak_ptr(peer)](Http2Stream& stream) {
+    peer->session->on_stream_closed = [self = weak_from_this(),
+                                       weak = std::weak_ptr(peer)](Http2Stream& stream) {
         const auto owner = weak.lock();
         if (!owner) return;
         const auto call = owner->calls.find(&stream);
-        if (call != owner->calls.end()) WireCall::cancel(call->second);
+        if (call != owner->calls.end()) return WireCall::cancel(call->second);
+        const auto server = self.lock();
+        if (owner->ended.erase(&stream) > 0 && server) server->count_down();
     };
     peer->session->on_closed = [self = shared_from_this(), place] {
         const std::lock_guard lock(self->mutex_);
@@ -127,7 +133,8 @@ void WireServer::Impl::start_call(const std::shared_ptr<Peer>& peer,
     // The handler keeps its connection's memory alive, whatever becomes of the connection.
     auto on_end = [self = shared_from_this(), peer, stream, call](const std::exception_ptr&) {
         peer->calls.erase(stream.get());
-        self->count_down();
+        if (stream->is_closed()) return self->count_down();
+        peer->ended.insert(stream.get());
     };
     asio::co_spawn(*peer->loop, call->run(),
                    asio::bind_cancellation_slot(call->cancel_slot(), std::move(on_end)));
