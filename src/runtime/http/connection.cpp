@@ -79,6 +79,8 @@ awaitable<void> Connection::run() {
 }
 
 awaitable<bool> Connection::serve_one() {
+    // One that came too late for the last handler to notice must not end this request.
+    co_await accept_cancellation();
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(server_->limits.header_bytes_max));
     parser_->body_limit(boost::none);
@@ -312,7 +314,7 @@ awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max)
         if (parser_->is_done()) break;
         const bool has_more = co_await fill();
         if (has_more) continue;
-        if (read_error_) co_return cancelled_error();
+        if (read_error_ || reason_ != CancelReason::kNone) co_return cancelled_error();
         co_return Error(
             ErrorCode::kInvalidValue,
             fmt::format("a line of the body's framing is over {} bytes", kAheadBytesMax));
@@ -439,11 +441,9 @@ awaitable<void> Connection::accept_cancellation() {
 
 void Connection::shut_down() {
     is_stopping_ = true;
-    if (is_handling_) {
-        cancel_handler(CancelReason::kShutdown);
-    } else {
-        close();
-    }
+    if (!is_handling_) return close();
+    cancel_handler(CancelReason::kShutdown);
+    io_deadline_.expire_after(kLinger);  // a client that does not read must not hold up the end
 }
 
 void Connection::close_if_idle() {

@@ -3,6 +3,7 @@
 #include "runtime/http/http_server.hpp"
 
 #include "base/clock.hpp"
+#include "runtime/blocking_pool.hpp"
 #include "runtime/http/http_client.hpp"
 #include "runtime/http/problem.hpp"
 #include "runtime/task_group.hpp"
@@ -13,6 +14,7 @@
 
 #include <atomic>
 #include <set>
+#include <thread>
 
 namespace quire::http {
 namespace {
@@ -74,6 +76,21 @@ awaitable<void> wait_for_deadline(Exchange& exchange, Sight& sight, bool answers
     co_await wait_for_end(exchange, sight, answers);
 }
 
+/// Passes its deadline where nothing can be cancelled, and answers all the same which connection
+/// this is.
+awaitable<void> answer_late(Exchange& exchange, runtime::BlockingPool& pool) {
+    exchange.set_deadline(std::chrono::steady_clock::now() + 10ms);
+    auto doze = []() -> Result<void> {
+        std::this_thread::sleep_for(50ms);
+        return {};
+    };
+    const auto done = co_await pool.run(doze);
+    EXPECT_TRUE(done);
+    EXPECT_EQ(exchange.cancel_reason(), CancelReason::kDeadline);
+    std::string text = fmt::format("{}", fmt::ptr(&exchange));
+    co_await respond(exchange, std::move(text));
+}
+
 /// Writes as fast as the peer takes it.
 awaitable<void> pour(Exchange& exchange, Sight& sight) {
     ++sight.begun;
@@ -88,6 +105,14 @@ awaitable<void> pour(Exchange& exchange, Sight& sight) {
     const auto ended = co_await exchange.finish_stream();
     ignore(ended, "the test looks at what arrives");
     note_end(exchange, sight);
+}
+
+/// The same, and then tells the peer how it ended.
+awaitable<void> pour_and_part(Exchange& exchange, Sight& sight) {
+    co_await pour(exchange, sight);
+    co_await exchange.accept_cancellation();
+    const auto told = co_await exchange.write("an error event");
+    ignore(told, "the peer reads nothing");
 }
 
 enum class Ending { kCut, kForgotten, kThrown };
@@ -264,6 +289,21 @@ TEST_P(HttpServer, CancelsAHandlerAtItsDeadlineWhichMayStillAnswer) {
     EXPECT_EQ(sight_.reason.load(), CancelReason::kDeadline);
 }
 
+TEST_P(HttpServer, ADeadlineThatNobodyNoticedEndsNoOtherRequest) {
+    runtime::BlockingPool pool("doze", 1, 1);
+    int count = 0;
+    serve([&](Exchange& exchange) {
+        if (++count == 1) return answer_late(exchange, pool);
+        return describe(exchange);
+    });
+
+    const auto late = get();
+    const auto next = get();
+
+    ASSERT_TRUE(late && next);
+    EXPECT_TRUE(next->body.starts_with(late->body + ' ')) << "another connection: " << next->body;
+}
+
 TEST_P(HttpServer, ClosesWhenAHandlerDoesNotAnswer) {
     serve([this](Exchange& exchange) { return wait_for_deadline(exchange, sight_, false); });
 
@@ -299,6 +339,18 @@ TEST_P(HttpServer, ClosesWhenTheReaderStalls) {
     EXPECT_EQ(sight_.reason.load(), CancelReason::kClientGone);
     const auto body = test::run_on(loops_.loop(0), read_all(*response, kPiece * kPieces));
     EXPECT_FALSE(body);
+    leave(std::move(response));
+}
+
+TEST_P(HttpServer, StoppingWaitsForNoReaderThatStalls) {
+    serve([this](Exchange& exchange) { return pour_and_part(exchange, sight_); });
+    auto response = begin();
+    ASSERT_TRUE(has_begun());
+    const SteadyTime from = std::chrono::steady_clock::now();
+
+    server_->stop();
+
+    EXPECT_LT(std::chrono::steady_clock::now() - from, ServerLimits().write_stall / 2);
     leave(std::move(response));
 }
 

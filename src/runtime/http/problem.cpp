@@ -23,6 +23,17 @@ json::string utf8(std::string_view text) {
 
 }  // namespace
 
+Error cancelled_by(CancelReason reason, const Error& error) {
+    if (error.code() != ErrorCode::kCancelled) return error;
+    if (reason == CancelReason::kDeadline) {
+        return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
+    }
+    if (reason == CancelReason::kShutdown) {
+        return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
+    }
+    return error;
+}
+
 int status_of(const Error& error) {
     if (error.detail("http_status") == "422") return 422;
     const int status = error.row().http_status;

@@ -11,6 +11,10 @@ namespace quire::http {
 /// A detail for our own eyes: "true" where a repeat would cost again, though the code allows one.
 inline constexpr const char* kNoRetry = "no_retry";
 
+/// What a handler's kCancelled means, by why it was cancelled: kDeadlineExceeded, kShuttingDown, or
+/// that the client left. Other errors stay what they are.
+Error cancelled_by(CancelReason reason, const Error& error);
+
 /// The HTTP status of an error: its row's, unless a detail `http_status` narrows it (a provider's
 /// 422 stays one); 500 for codes that never are a status of their own.
 int status_of(const Error& error);

@@ -9,6 +9,7 @@
 #include "runtime/json.hpp"
 #include "runtime/rpc/method.hpp"
 #include "services/gateway/gateway_config.hpp"
+#include "services/gateway/json_body.hpp"
 #include "services/gateway/principal_cache.hpp"
 
 #include <array>
@@ -40,7 +41,7 @@ struct GatewayCall final : rpc::Edge {
     const rpc::Method* method = nullptr;  ///< whose scope is needed
     PathParameters path_parameters;
     std::string_view raw_body;
-    const json::object* body = nullptr;  ///< null when the route takes none
+    JsonBody body;  ///< empty when the route takes none
     SteadyTime began;
     std::chrono::microseconds auth_took{0};
     bool is_authorized = false;

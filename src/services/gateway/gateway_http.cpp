@@ -55,14 +55,7 @@ Error meaning_of(const Error& error, http::CancelReason reason, bool is_answered
     if (error.code() == ErrorCode::kSettleFailed && !is_answered) {
         return {ErrorCode::kStorageUnavailable, error.message()};
     }
-    if (error.code() != ErrorCode::kCancelled) return error;
-    if (reason == http::CancelReason::kDeadline) {
-        return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
-    }
-    if (reason == http::CancelReason::kShutdown) {
-        return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
-    }
-    return error;
+    return http::cancelled_by(reason, error);
 }
 
 /// What is paid for, now or later, is not to be repeated by a library: it would pay twice.
@@ -218,22 +211,14 @@ awaitable<Result<void>> GatewayHttp::authenticate(GatewayCall& call) {
 }
 
 awaitable<Result<void>> GatewayHttp::call_handler(GatewayCall& call, const Route& route) {
-    std::array<unsigned char, 8192> arena;
-    json::monotonic_resource resource(arena.data(), arena.size());
-    json::value body(&resource);
     if (route.takes_body) {
         const auto typed = check_media_type(call.exchange.head());
         if (!typed) co_return typed.error();
         const auto bytes_max = static_cast<std::size_t>(config_.body_bytes_max);
         QUIRE_CO_TRY(const std::string_view text, call.exchange.read_body(bytes_max));
         call.raw_body = text;
-        auto parsed = runtime::parse_json(text, &resource);
+        const auto parsed = call.body.parse(text);
         if (!parsed) co_return parsed.error();
-        if (!parsed->is_object()) {
-            co_return Error(ErrorCode::kInvalidJson, "the body must be a JSON object");
-        }
-        body = *std::move(parsed);
-        call.body = &body.get_object();
     }
     auto handled = co_await (deps_.api.*route.handler)(call);
     QUIRE_ASSERT(!handled || call.is_authorized, "every handler checks the scope");
