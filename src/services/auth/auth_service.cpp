@@ -59,9 +59,12 @@ Result<void> check_name(const std::string& name) {
         .with_param("name");
 }
 
-/// A key can only hand on what its maker has.
-Result<void> check_scopes(const rpc::Principal& maker, const std::vector<std::string>& scopes) {
-    for (const std::string& scope : scopes) {
+/// Each once. A key can only hand on what its maker has.
+template <class Names>
+Result<std::vector<std::string>> scopes_to_give(const rpc::Principal& maker, const Names& wanted) {
+    std::vector<std::string> scopes;
+    for (const std::string& scope : wanted) {
+        if (std::find(scopes.begin(), scopes.end(), scope) != scopes.end()) continue;
         if (std::find(kScopes.begin(), kScopes.end(), scope) == kScopes.end()) {
             return Error(ErrorCode::kInvalidValue,
                          fmt::format("'{}' is no scope; the scopes are {}", scope,
@@ -73,8 +76,9 @@ Result<void> check_scopes(const rpc::Principal& maker, const std::vector<std::st
                          fmt::format("a key without the scope '{}' cannot give it", scope))
                 .with_param("scopes");
         }
+        scopes.push_back(scope);
     }
-    return {};
+    return scopes;
 }
 
 /// The text of a key is shown once and kept nowhere, so that there is no answer to give again.
@@ -137,10 +141,10 @@ awaitable<Result<v1::CreateKeyResponse>> AuthService::create_key(
     owner.user_id = ctx.principal.user_id;
     const std::string secret = make_api_key(rng_);
     KeyRow key = new_key(owner, request.name(), secret);
-    if (request.scopes_size() > 0)
-        key.scopes.assign(request.scopes().begin(), request.scopes().end());
-    const auto allowed = check_scopes(ctx.principal, key.scopes);
-    if (!allowed) co_return allowed.error();
+    auto scopes = request.scopes().empty() ? scopes_to_give(ctx.principal, key.scopes)
+                                           : scopes_to_give(ctx.principal, request.scopes());
+    if (!scopes) co_return scopes.error();
+    key.scopes = *std::move(scopes);
     key.expires_at = Timestamp{request.expires_at_us()};
     if (key.expires_at.micros != 0 && key.expires_at <= key.created_at) {
         co_return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")

@@ -248,6 +248,15 @@ TEST_F(AuthServiceTest, AKeyCannotGiveScopesThatItLacks) {
     }
 }
 
+TEST_F(AuthServiceTest, AScopeIsGivenOnceHoweverOftenItIsNamed) {
+    const auto made = create(owner_, "ci", {"inference", "keys:write", "inference"});
+
+    ASSERT_TRUE(made);
+    const auto& scopes = made->key().scopes();
+    EXPECT_EQ(std::vector<std::string>(scopes.begin(), scopes.end()),
+              (std::vector<std::string>{"inference", "keys:write"}));
+}
+
 TEST_F(AuthServiceTest, AKeyThatCannotInferDoesNotGiveInferenceByDefault) {
     const auto made = create(owner_, "helper", {"keys:write"});
     ASSERT_TRUE(made);

@@ -13,6 +13,7 @@ awaitable<Result<std::shared_ptr<const rpc::Principal>>> PrincipalCache::find(
     auth::v1::AuthenticateRequest request;
     request.set_key(std::string(key));
     const std::uint64_t before = revocations();
+    const SteadyTime asked_at = clock_.steady();
     const auto found = co_await auth_->authenticate(ctx, request);
     if (!found) co_return found.error();
     const auto& message = found->principal();
@@ -22,7 +23,8 @@ awaitable<Result<std::shared_ptr<const rpc::Principal>>> PrincipalCache::find(
     principal->user_id = message.user_id();
     principal->key_id = message.key_id();
     principal->scopes.assign(message.scopes().begin(), message.scopes().end());
-    keep(hash, principal, Timestamp{found->expires_at_us()}, before);
+    const auto valid_until = asked_at + life_of(Timestamp{found->expires_at_us()});
+    keep(hash, {principal, valid_until}, before);
     co_return std::shared_ptr<const rpc::Principal>(std::move(principal));
 }
 
@@ -55,19 +57,21 @@ std::shared_ptr<const rpc::Principal> PrincipalCache::look_up(const KeyHash& has
     return nullptr;
 }
 
-void PrincipalCache::keep(const KeyHash& hash, std::shared_ptr<const rpc::Principal> principal,
-                          Timestamp expires_at, std::uint64_t revocations_before) {
-    using std::chrono::microseconds;
-    microseconds age = age_max_;
-    if (expires_at.micros != 0) age = std::min(age, expires_at - clock_.now());
+std::chrono::microseconds PrincipalCache::life_of(Timestamp expires_at) const {
+    std::chrono::microseconds life = age_max_;
+    if (expires_at.micros != 0) life = std::min(life, expires_at - clock_.now());
+    return life;
+}
+
+void PrincipalCache::keep(const KeyHash& hash, Entry entry, std::uint64_t revocations_before) {
     const SteadyTime now = clock_.steady();
     const std::lock_guard lock(mutex_);
     if (revocations_ != revocations_before) return;  // it may have been this key's
     if (entries_.size() >= kEntriesMax) {
-        std::erase_if(entries_, [&](const auto& entry) { return entry.second.valid_until <= now; });
+        std::erase_if(entries_, [&](const auto& one) { return one.second.valid_until <= now; });
         if (entries_.size() >= kEntriesMax) entries_.clear();
     }
-    entries_.insert_or_assign(hash, Entry{std::move(principal), now + age});
+    entries_.insert_or_assign(hash, std::move(entry));
 }
 
 }  // namespace quire::gateway

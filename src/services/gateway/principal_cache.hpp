@@ -39,8 +39,9 @@ private:
 
     static KeyHash hash_of(std::string_view key);
     std::shared_ptr<const rpc::Principal> look_up(const KeyHash& hash);
-    void keep(const KeyHash& hash, std::shared_ptr<const rpc::Principal> principal,
-              Timestamp expires_at, std::uint64_t revocations_before);
+    /// How long an answer holds, from when it was asked for.
+    std::chrono::microseconds life_of(Timestamp expires_at) const;
+    void keep(const KeyHash& hash, Entry entry, std::uint64_t revocations_before);
     std::uint64_t revocations();
 
     static constexpr std::size_t kEntriesMax = 100'000;
