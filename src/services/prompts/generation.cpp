@@ -140,8 +140,9 @@ awaitable<Result<credits::v1::AdmitResponse>> Generation::admit() {
     auto admitted = co_await deps_.credits->admit(ctx_, request);
     delivery_.add_step("admit", began_, began_, deps_.clock.steady());
     story_.add_step("admit", began_);
-    // Cancelled on the way, the hold may have been made all the same.
-    if (!admitted && admitted.error().code() == ErrorCode::kCancelled) {
+    // Cancelled or late on the way, the hold may have been made all the same.
+    const ErrorCode code = admitted ? ErrorCode::kNotFound : admitted.error().code();
+    if (code == ErrorCode::kCancelled || code == ErrorCode::kDeadlineExceeded) {
         const auto executor = co_await asio::this_coro::executor;
         deps_.settlements.release_soon(executor, ctx_.request_id);
     }

@@ -22,6 +22,12 @@ void count_failed() {
     counter.Increment();
 }
 
+/// An internal error of the ledger is one of the whole batch, which is undone: the next may be
+/// well.
+bool may_be_booked_later(const Error& error) {
+    return may_work_later(error) || error.code() == ErrorCode::kInternalError;
+}
+
 }  // namespace
 
 bool may_work_later(const Error& error) {
@@ -51,7 +57,7 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settleme
     QUIRE_LOG(error, "a request was not settled", {"request_id", request_id},
               {"trace_id", settlement.trace.trace_id_hex()}, {"code", error.name()},
               {"why", error.message()});
-    const bool is_over = !may_work_later(error);
+    const bool is_over = !may_be_booked_later(error);
     if (is_over) {
         end_wait(request_id);
         co_return error;
@@ -72,7 +78,7 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
         const Result<void> asked = co_await ask();
         // The next start finds it, by its journal row or as an open hold.
         if (!asked && asked.error().code() == ErrorCode::kCancelled) co_return;
-        if (asked || !may_work_later(asked.error())) {
+        if (asked || !may_be_booked_later(asked.error())) {
             journal_.forget(request_id);
             QUIRE_LOG(info, "a hold was resolved late", {"request_id", request_id},
                       {"code", asked ? "ok" : asked.error().name()});
@@ -177,7 +183,7 @@ awaitable<Result<void>> Settlements::release_once(std::string request_id) {
     if (released) co_return Result<void>();
     QUIRE_LOG(warn, "a hold was not released", {"request_id", request_id},
               {"code", released.error().name()}, {"why", released.error().message()});
-    if (may_work_later(released.error())) {
+    if (may_be_booked_later(released.error())) {
         const auto executor = co_await asio::this_coro::executor;
         retries_.spawn(executor, "release later", release_later(request_id));
     }

@@ -134,6 +134,36 @@ TEST_F(HoldTest, SettlesByItsOwnCountWhenTheProvidersMakesNoSense) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
+TEST_F(HoldTest, AFaultOfTheLedgersWholeBatchIsNoEndOfASettlement) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    std::atomic<int> tries{0};
+    under_.credits->on_settle =
+        [&](const rpc::CallContext&,
+            const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
+        if (++tries == 1) co_return Error(ErrorCode::kInternalError, "memory and store differ");
+        co_return credits::v1::SettleResponse();
+    };
+
+    const auto ended =
+        test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
+    EXPECT_TRUE(test::wait_until([&] { return tries == 2; }));
+    under_.settlements.stop();
+}
+
+TEST_F(HoldTest, AnAdmissionThatCameTooLateIsReleased) {
+    under_.admit_refusal = Error(ErrorCode::kDeadlineExceeded, "late");
+
+    const auto ended =
+        test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
+    under_.settlements.stop();
+
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(booked(), (Words{"void"}));
+}
+
 TEST_F(HoldTest, ALaterTryFallsBackToItsOwnCountToo) {
     play_.events = {started_event(), text_event("a"), finished_event()};
     play_.events.back().mutable_finished()->mutable_usage()->set_input_tokens(INT64_MAX);

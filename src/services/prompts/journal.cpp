@@ -78,6 +78,16 @@ Result<void> put_settlement(Connection& connection, const std::string& request_i
     return {};
 }
 
+/// The process ends, and neither ledger nor journal could be written: the next start knows of the
+/// hold only, and releases it.
+void tell_lost(const std::string& request_id, const std::string& bytes) {
+    credits::v1::SettleRequest settle;
+    settle.ParseFromString(bytes);
+    QUIRE_LOG(error, "what a request used could not be noted before the end of the process",
+              {"request_id", request_id}, {"input_tokens", settle.usage().input_tokens()},
+              {"output_tokens", settle.usage().output_tokens()});
+}
+
 }  // namespace
 
 void Journal::tell(const v1::GenerationStory& story, std::string traceparent) {
@@ -111,7 +121,10 @@ void Journal::schedule(std::chrono::milliseconds pause) {
 
 void Journal::put_back(Flush flush) {
     const std::lock_guard lock(mutex_);
-    if (is_stopping_) return;
+    if (is_stopping_) {
+        for (const auto& [request_id, settle] : flush.checkpoints) tell_lost(request_id, settle);
+        return;
+    }
     waiting_.merge(flush.checkpoints);
     obsolete_.insert(obsolete_.end(), flush.obsolete.begin(), flush.obsolete.end());
     for (const auto& story : flush.stories) story_bytes_ += story.payload.size();
