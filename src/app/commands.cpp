@@ -13,14 +13,27 @@ Result<OperatorClient> connect(const GlobalOptions& options,
     if (options.url.empty()) {
         return OperatorClient::at_socket(socket_path(options.data), options.org);
     }
-    const auto url = http::parse_url(options.url);
+    auto url = http::parse_url(options.url);
     if (!url) return Error(url.error()).in("--url");
+    // What `quire up` tells, and SDKs are given.
+    if (url->path.ends_with("/v1")) url->path.resize(url->path.size() - 3);
     const auto key = environment.find("QUIRE_API_KEY");
     if (key == environment.end() || key->second.empty()) {
         return Error(ErrorCode::kMissingRequiredParameter, "--url needs QUIRE_API_KEY to be set");
     }
-    return OperatorClient::at_url(options.url, key->second);
+    return OperatorClient::at_url(*std::move(url), key->second);
 }
+
+namespace {
+
+/// Of a route below /v1, or of a path that the gateway does not know.
+Error error_of_openai(const json::object& error) {
+    const auto code = error_code_named(runtime::text_member(error, "code"));
+    return {code.value_or(ErrorCode::kInternalError),
+            std::string(runtime::text_member(error, "message"))};
+}
+
+}  // namespace
 
 Error error_of(const OperatorAnswer& answer) {
     const auto parsed = runtime::parse_json(answer.body);
@@ -28,8 +41,11 @@ Error error_of(const OperatorAnswer& answer) {
         return {ErrorCode::kInternalError, fmt::format("the process answered {}", answer.status)};
     }
     const auto& body = parsed->get_object();
+    const json::value* nested = runtime::find_member(body, "error");
+    if (nested != nullptr && nested->is_object()) return error_of_openai(nested->get_object());
     const auto code = error_code_named(runtime::text_member(body, "code"));
     std::string message(runtime::text_member(body, "detail"));
+    if (!code && message.empty()) message = fmt::format("the process answered {}", answer.status);
     // Where in a body; the detail of a field that stands alone names it already.
     const json::value* errors = runtime::find_member(body, "errors");
     if (errors != nullptr && errors->is_array() && !errors->get_array().empty() &&

@@ -82,7 +82,10 @@ int doctor_command(const GlobalOptions& options, const config::Environment& envi
         if (!answer) {
             process = answer.error().message();
         } else {
-            process = answer->status == 200 ? "running" : fmt::format("answers {}", answer->status);
+            const bool is_well = answer->status == 200;
+            process = is_well ? "running"
+                              : fmt::format("answers {}: {}", answer->status,
+                                            error_of(*answer).message());
         }
     }
     report["process"] = process;

@@ -30,7 +30,8 @@ json::object entry_json(const json::object& from) {
 void print_entry(const json::object& entry) {
     print("{}  {:>16}  {:8}  {}  {}\n", runtime::text_member(entry, "at"),
           integer_member(entry, "amount"), runtime::text_member(entry, "kind"),
-          runtime::text_member(entry, "request_id"), runtime::text_member(entry, "description"));
+          printable(runtime::text_member(entry, "request_id")),
+          printable(runtime::text_member(entry, "description")));
 }
 
 int print_report(const json::object& report, bool is_json) {

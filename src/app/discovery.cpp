@@ -109,10 +109,11 @@ Result<providers::ModelCatalog> catalog_for(const std::string& use,
     catalog.providers.emplace_back(use, provider);
     for (const std::string& name : *names) {
         providers::ModelConfig model;
-        const providers::ModelConfig* priced = configured.find_model(name);
-        if (priced != nullptr) model = *priced;
+        const providers::ModelConfig* known_model = configured.find_model(name);
+        if (known_model != nullptr) model = *known_model;
         model.provider = use;
-        if (priced == nullptr) model.price = providers::kSimPrice;
+        const bool is_priced = model.price.input >= 0 || model.price.output >= 0;
+        if (!is_priced) model.price = providers::kSimPrice;
         if (model.max_tokens_field.empty()) model.max_tokens_field = known.limit_field;
         catalog.models.emplace_back(name, model);
     }

@@ -43,7 +43,7 @@ OperatorClient OperatorClient::at_socket(const std::filesystem::path& socket, st
     return client;
 }
 
-OperatorClient OperatorClient::at_url(std::string url, std::string key) {
+OperatorClient OperatorClient::at_url(http::Url url, std::string key) {
     OperatorClient client;
     client.url_ = std::move(url);
     client.key_ = std::move(key);
@@ -65,7 +65,7 @@ Result<OperatorAnswer> OperatorClient::send(
         exchange.target.url.port = 80;
         if (!org_.empty()) exchange.request.headers.emplace_back("x-quire-org", org_);
     } else {
-        QUIRE_TRY(exchange.target.url, http::parse_url(url_));
+        exchange.target.url = *url_;
         exchange.request.path = exchange.target.url.path + path;
         exchange.request.headers.emplace_back("authorization", "Bearer " + key_);
     }
@@ -74,10 +74,11 @@ Result<OperatorAnswer> OperatorClient::send(
         loops.loop(0).get_executor(), "operator call", run_exchange(loops, exchange));
     loops.stop();
     if (!answer && answer.error().code() == ErrorCode::kUpstreamError) {
-        return Error(
-            ErrorCode::kStorageUnavailable,
-            fmt::format("no process answers at {}: is `quire up` running with this --data?",
-                        is_socket() ? socket_ : url_));
+        const std::string where = is_socket() ? socket_ : url_->text();
+        const std::string_view what = is_socket() ? "is `quire up` running with this --data?"
+                                                  : "is it the address of a `quire up`?";
+        return Error(ErrorCode::kStorageUnavailable,
+                     fmt::format("no process answers at {}: {}", where, what));
     }
     return answer;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "runtime/http/url.hpp"
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace quire::app {
@@ -20,7 +22,7 @@ struct OperatorAnswer {
 class OperatorClient {
 public:
     static OperatorClient at_socket(const std::filesystem::path& socket, std::string org);
-    static OperatorClient at_url(std::string url, std::string key);
+    static OperatorClient at_url(http::Url url, std::string key);
 
     bool is_socket() const { return !socket_.empty(); }
     Result<OperatorAnswer> send(const std::string& method, const std::string& path,
@@ -30,7 +32,7 @@ public:
 private:
     std::string socket_;
     std::string org_;
-    std::string url_;
+    std::optional<http::Url> url_;
     std::string key_;
 };
 

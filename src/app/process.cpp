@@ -298,13 +298,14 @@ std::string Process::ready_text() const {
 void Process::begin_drain() {
     is_draining_ = true;
     for (const auto& module : modules_) module->begin_drain();
+    socket_->begin_drain();
 }
 
 bool Process::is_drained() {
     for (const auto& module : modules_) {
         if (module->running() > 0) return false;
     }
-    return true;
+    return socket_->active_exchanges() == 0;
 }
 
 void Process::stop() {

@@ -31,7 +31,9 @@ void write_stdout(std::string_view text) { std::fwrite(text.data(), 1, text.size
 
 void write_stderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
-void say_error(const Error& error) { say("quire: {} ({})", error.message(), error.name()); }
+void say_error(const Error& error) {
+    say("quire: {} ({})", printable(error.message()), error.name());
+}
 
 bool flush_stdout() {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;

@@ -35,7 +35,12 @@ void EventLoops::start_loop(std::size_t number) {
     });
 }
 
-EventLoops::~EventLoops() { stop(); }
+/// What never ran on a later loop may hold what belongs to an earlier one: a socket that was
+/// accepted, its listener.
+EventLoops::~EventLoops() {
+    stop();
+    while (!loops_.empty()) loops_.pop_back();
+}
 
 asio::io_context& EventLoops::next() {
     return loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()]->context;

@@ -70,10 +70,17 @@ struct Shared {
 
 template <class T>
 awaitable<void> run_shielded(std::shared_ptr<Shared<T>> shared, awaitable<Result<T>> work) {
-    auto result = co_await std::move(work);
-    shared->result.emplace(std::move(result));
+    std::exception_ptr bug;
+    try {
+        auto result = co_await std::move(work);
+        shared->result.emplace(std::move(result));
+    } catch (...) {
+        bug = std::current_exception();
+        shared->result.emplace(Error(ErrorCode::kInternalError, "an exception ended the work"));
+    }
     ignore(*shared->result, "the caller may have left; one that waits reads it");
     shared->done.notify();
+    if (bug) std::rethrow_exception(bug);  // the group logs it
 }
 
 }  // namespace task_group_detail

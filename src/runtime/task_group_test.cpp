@@ -119,6 +119,25 @@ TEST_F(TaskGroupTest, ATaskSpawnedAfterTheCancellationIsCancelledToo) {
     EXPECT_EQ(tasks_.size(), 0u);
 }
 
+TEST_F(TaskGroupTest, AnExceptionOfShieldedWorkIsAnErrorToWhoWaits) {
+    auto work = []() -> awaitable<Result<int>> {
+        throw std::runtime_error("a bug");
+        co_return 1;
+    };
+    std::optional<Result<int>> result;
+    auto call = [&]() -> awaitable<void> {
+        auto shielded_work = work();
+        auto done = co_await shielded<int>(tasks_, "unlucky", std::move(shielded_work));
+        result.emplace(std::move(done));
+    };
+    callers_.spawn(loop_.get_executor(), "caller", call());
+    turn();
+
+    ASSERT_TRUE(result);
+    ASSERT_FALSE(*result);
+    EXPECT_EQ(result->error().code(), ErrorCode::kInternalError);
+}
+
 TEST_F(TaskGroupTest, LogsAnExceptionUnderTheTasksNameAndGoesOn) {
     spawn(pass(gate_, outcome_));
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -73,6 +74,20 @@ Result<bool> parse_bool(std::string_view text) {
     return bad(text, "true or false");
 }
 
+namespace {
+
+/// Secrets are sent in headers, which a line break would end.
+Result<void> check_secret(const std::string& reference, std::string_view text) {
+    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7F'; };
+    if (std::none_of(text.begin(), text.end(), is_control)) return {};
+    return Error(ErrorCode::kInvalidValue,
+                 fmt::format("the secret of {} holds a line break or another control character; "
+                             "it must be one line",
+                             reference));
+}
+
+}  // namespace
+
 Result<SecretSetting> resolve_secret(const std::string& reference, const Environment& environment) {
     SecretSetting setting{reference, Secret()};
     if (reference.starts_with("env:")) {
@@ -83,6 +98,8 @@ Result<SecretSetting> resolve_secret(const std::string& reference, const Environ
                                      "another one",
                                      reference.substr(4)));
         }
+        const auto checked = check_secret(reference, found->second);
+        if (!checked) return checked.error();
         setting.value = Secret(found->second);
         return setting;
     }
@@ -96,6 +113,8 @@ Result<SecretSetting> resolve_secret(const std::string& reference, const Environ
             return Error(ErrorCode::kMissingRequiredParameter,
                          fmt::format("the file {} is missing or empty", reference.substr(5)));
         }
+        const auto checked = check_secret(reference, text);
+        if (!checked) return checked.error();
         setting.value = Secret(std::move(text));
         return setting;
     }

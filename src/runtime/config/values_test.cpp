@@ -125,6 +125,22 @@ TEST(ResolveSecret, NamesAFileThatIsMissingOrEmptyOrAFolder) {
     }
 }
 
+TEST(ResolveSecret, RefusesWhatWouldEndTheHeaderThatItIsSentIn) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path() / "key";
+    for (const std::string text : {"sk-1\r\nx-other: 1", "sk\t1", "\x7F"}) {
+        std::ofstream(path) << text;
+        for (const std::string& reference : {std::string("env:LOCAL_KEY"), "file:" + path}) {
+            const auto secret = resolve_secret(reference, {{"LOCAL_KEY", text}});
+
+            ASSERT_FALSE(secret) << reference;
+            EXPECT_EQ(secret.error().code(), ErrorCode::kInvalidValue);
+            EXPECT_NE(secret.error().message().find(reference), std::string::npos);
+            EXPECT_EQ(secret.error().message().find("sk-1"), std::string::npos);
+        }
+    }
+}
+
 TEST(ResolveSecret, RefusesASecretWrittenOutWithoutRepeatingIt) {
     for (const std::string written : {"sk-very-secret", "", "ENV:X", "env"}) {
         const auto secret = resolve_secret(written, {});

@@ -73,13 +73,15 @@ awaitable<void> JsonDispatcher::handle(http::Exchange& exchange) {
     ctx.request_id = make_id("req", clock_.now(), rng_);
     const auto done = co_await call(exchange, ctx);
     if (done) co_return;
+    co_await exchange.accept_cancellation();
+    const Error error = http::cancelled_by(exchange.cancel_reason(), done.error());
     if (!exchange.is_answered()) {
-        const auto sent = co_await exchange.respond(http::problem(done.error(), ctx.request_id));
+        const auto sent = co_await exchange.respond(http::problem(error, ctx.request_id));
         ignore(sent, "the caller has left");
         co_return;
     }
     const std::string line =
-        fmt::format("{{\"error\":{}}}\n", http::problem(done.error(), ctx.request_id).body);
+        fmt::format("{{\"error\":{}}}\n", http::problem(error, ctx.request_id).body);
     const auto sent = co_await exchange.write(line);
     ignore(sent, "the caller has left");
     const auto ended = co_await exchange.finish_stream();
@@ -112,7 +114,13 @@ awaitable<Result<void>> JsonDispatcher::call(http::Exchange& exchange, CallConte
     ctx.deadline = clock_.steady() + kDeadline;
     exchange.set_deadline(ctx.deadline);
     const std::string org(head.header("x-quire-org"));
-    QUIRE_CO_TRY(ctx.principal, resolve_org_(org));
+    auto tenant = co_await resolve_org_(org);
+    // Most of what is the operator's alone is about no tenant, or about all.
+    const bool is_undecided =
+        !tenant && tenant.error().code() == ErrorCode::kMissingRequiredParameter;
+    const bool is_for_all = is_undecided && method->access == Access::kOperator;
+    if (!tenant && !is_for_all) co_return tenant.error();
+    if (tenant) ctx.principal = *std::move(tenant);
     ctx.principal.is_operator = true;
     QUIRE_CO_TRY(const std::string_view body, exchange.read_body(kBodyBytesMax));
     JsonStream stream(exchange, body.empty() ? "{}" : body, method->kind);

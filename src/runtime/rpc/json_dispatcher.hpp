@@ -10,7 +10,8 @@
 namespace quire::rpc {
 
 /// Resolves the tenant that the operator names (`x-quire-org`; "" = the only one). `org` outlives
-/// the call.
+/// the call. kMissingRequiredParameter: none is named, and there are several; methods that are the
+/// operator's alone are then called without a tenant.
 using OrgResolver = std::function<awaitable<Result<Principal>>(const std::string& org)>;
 
 /// Answers `POST /rpc/quire.auth.v1.Auth/CreateKey` with protobuf JSON, for `quire.sock`: the

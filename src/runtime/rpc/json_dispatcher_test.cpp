@@ -41,11 +41,12 @@ awaitable<Result<Answer>> fetch(http::Client& client, const http::Target& target
     co_return answer;
 }
 
-/// Knows one organization, and gives it to those who name none.
+/// Knows one organization, and gives it to those who name none. "several" is where there are more.
 awaitable<Result<Principal>> resolve_org(const std::string& org) {
     Principal principal;
     principal.org_id = org.empty() ? "org_only" : org;
     if (org == "org_unknown") co_return Error(ErrorCode::kNotFound, "there is no org_unknown");
+    if (org == "several") co_return Error(ErrorCode::kMissingRequiredParameter, "name one");
     co_return principal;
 }
 
@@ -160,6 +161,13 @@ TEST_F(JsonDispatcherTest, CallsAsTheOperatorWithDeadlineAndRetries) {
 TEST_F(JsonDispatcherTest, CallsForTheOrganizationThatIsNamed) {
     EXPECT_NE(call("auth.CreateKey", "{}", "org_2").body.find(" org_2 "), std::string::npos);
     expect_problem(call("auth.CreateKey", "{}", "org_unknown"), 404, "not_found", "org_unknown");
+}
+
+TEST_F(JsonDispatcherTest, WhatIsTheOperatorsAloneNeedsNoOrganization) {
+    EXPECT_EQ(call("test.Stream", R"({"limit":1})", "several").status, 200);
+    expect_problem(call("test.Stream", "{}", "org_unknown"), 404, "not_found", "org_unknown");
+    expect_problem(call("auth.CreateKey", "{}", "several"), 400, "missing_required_parameter",
+                   "name one");
 }
 
 TEST_F(JsonDispatcherTest, ShowsFieldsThatAreEmptyAndTakesNoBodyAsAnEmptyMessage) {

@@ -204,6 +204,11 @@ awaitable<Result<v1::GrantResponse>> CreditsService::grant(const rpc::CallContex
                         fmt::format("a grant needs a reason of 1 to {} bytes", kReasonMax))
             .with_param("reason");
     }
+    if (ctx.principal.org_id.empty()) {
+        co_return Error(ErrorCode::kMissingRequiredParameter,
+                        "there are several organizations; name with --org the one that is granted "
+                        "credits");
+    }
     const GrantOrder order{ctx.principal.org_id,
                            {request.amount()},
                            request.reason(),
