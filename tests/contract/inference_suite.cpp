@@ -192,7 +192,8 @@ awaitable<Result<void>> an_upstream_that_is_not_there_is_an_error(Inference& por
     ChatEvents events;
     const auto ended = co_await port.generate(ctx, request, events);
     found.expect_refused(ended, kUpstreamError, "absent");
-    found.expect(events.words.empty(), "it told something");
+    const std::vector<std::string> told{"unanswered queue upstream"};
+    found.expect(events.words == told, "it does not tell what was waited for");
     if (ended) co_return Result<void>();
     const std::string_view why = ended.error().message();
     found.expect(why.find("127.0.0.1") == why.npos, fmt::format("it tells where: {}", why));

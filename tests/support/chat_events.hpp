@@ -28,7 +28,7 @@ inline common::v1::ChatEvent finished_event(const std::string& reason = "stop") 
 }
 
 /// Keeps the events of a generation, and as words: `started`, the text of each delta,
-/// `finished:REASON`. With `refusal` it takes none.
+/// `finished:REASON`, `unanswered STEP…`. With `refusal` it takes none.
 class ChatEvents final : public rpc::Sink<common::v1::ChatEvent> {
 public:
     awaitable<Result<void>> write(const common::v1::ChatEvent& event) override {
@@ -38,6 +38,9 @@ public:
             words.push_back("started");
         } else if (event.has_delta()) {
             words.push_back(event.delta().text());
+        } else if (event.has_unanswered()) {
+            words.push_back("unanswered");
+            for (const auto& step : event.unanswered().steps()) words.back() += ' ' + step.name();
         } else {
             words.push_back("finished:" + event.finished().finish_reason());
         }

@@ -107,12 +107,22 @@ awaitable<void> pour(Exchange& exchange, Sight& sight) {
     note_end(exchange, sight);
 }
 
-/// The same, and then tells the peer how it ended.
+/// The same until it is cancelled, and then tells the peer how it ended.
 awaitable<void> pour_and_part(Exchange& exchange, Sight& sight) {
-    co_await pour(exchange, sight);
+    ++sight.begun;
+    const auto begun = co_await exchange.begin_stream(Response());
+    EXPECT_TRUE(begun);
+    const std::string piece(kPiece, 'x');
+    bool goes_on = true;
+    while (goes_on) {
+        const auto written = co_await exchange.write(piece);
+        goes_on = written.has_value();
+    }
     co_await exchange.accept_cancellation();
     const auto told = co_await exchange.write("an error event");
     ignore(told, "the peer reads nothing");
+    const auto ended = co_await exchange.finish_stream();
+    ignore(ended, "the peer reads nothing");
 }
 
 enum class Ending { kCut, kForgotten, kThrown };

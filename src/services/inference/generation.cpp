@@ -58,10 +58,34 @@ awaitable<Result<void>> Generation::run(const rpc::CallContext& ctx,
         const Error& error = completion.error();
         const bool may_retry = error.code() == ErrorCode::kUpstreamError && !has_content_ &&
                                ctx.retries != nullptr && ctx.retries->take();
-        if (!may_retry) co_return as_seen_by_caller(error);
+        if (!may_retry) {
+            if (!has_content_) co_await tell_attempt();
+            co_return as_seen_by_caller(error);
+        }
         const auto paused = co_await pause_before_retry(failures);
-        if (!paused) co_return paused.error();
+        if (!paused) {
+            co_await tell_attempt();
+            co_return paused.error();
+        }
     }
+}
+
+/// The last one, of which nothing came.
+awaitable<void> Generation::tell_attempt() {
+    const SteadyTime now = clock_.steady();
+    const bool has_headers = headers_at_ > attempt_began_;
+    add_step("upstream", attempt_began_, has_headers ? headers_at_ : now);
+    if (has_headers) add_step("first_token", attempt_began_, now);
+    co_await tell_unanswered();
+}
+
+awaitable<void> Generation::tell_unanswered() {
+    common::v1::ChatEvent event;
+    auto& unanswered = *event.mutable_unanswered();
+    unanswered.set_provider(started_.provider());
+    *unanswered.mutable_steps() = started_.steps();
+    const auto written = co_await sink_.write(event);
+    ignore(written, "the error that follows says how it ended");
 }
 
 awaitable<Result<providers::Completion>> Generation::attempt(const rpc::CallContext& ctx,

@@ -16,6 +16,8 @@ public:
     /// The request stood in line from `began` until now.
     void note_queued(SteadyTime began);
     awaitable<Result<void>> run(const rpc::CallContext& ctx, const common::v1::ChatRequest& chat);
+    /// What was waited for, where nothing came. `run` does it by itself.
+    awaitable<void> tell_unanswered();
 
 private:
     void on_headers() override;
@@ -24,6 +26,7 @@ private:
     awaitable<Result<providers::Completion>> attempt(const rpc::CallContext& ctx,
                                                      const common::v1::ChatRequest& chat);
     awaitable<Result<void>> pause_before_retry(int failures);
+    awaitable<void> tell_attempt();
     awaitable<Result<void>> send_first();
     awaitable<Result<void>> send_started();
     awaitable<Result<void>> send_finished(const providers::Completion& completion);

@@ -21,9 +21,12 @@ awaitable<Result<void>> InferenceService::generate(const rpc::CallContext& ctx,
     }
     const SteadyTime began = clock_.steady();
     auto place = co_await model->queue->enter(config_.queue_wait);
-    if (!place) co_return place.error();
     Generation generation(*model, config_, clock_, rng_, sink);
     generation.note_queued(began);
+    if (!place) {
+        co_await generation.tell_unanswered();
+        co_return place.error();
+    }
     auto ended = co_await generation.run(ctx, request.request());
     co_return ended;
 }

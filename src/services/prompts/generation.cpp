@@ -130,6 +130,7 @@ awaitable<Result<void>> Generation::run() {
         story_.begin_upstream(request.request());
         done = co_await deps_.inference->generate(ctx_, request, meter_);
         if (meter_.is_too_long()) done = Result<void>();
+        if (meter_.unanswered()) story_.note_unanswered(*meter_.unanswered());
     }
     if (done) done = co_await finish_review();
     co_return co_await conclude(hold, std::move(done));

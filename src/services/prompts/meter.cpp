@@ -30,6 +30,7 @@ Meter::Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& jou
 
 awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
     if (event.has_finished()) return keep_end(event);
+    if (event.has_unanswered()) return keep_unanswered(event);
     if (!std::exchange(has_content_, true)) noted_at_ = clock_.steady();
     if (event.has_started()) provider_ = event.started().provider();
     if (event.has_delta()) {
@@ -44,6 +45,11 @@ awaitable<Result<void>> Meter::write(const common::v1::ChatEvent& event) {
 
 awaitable<Result<void>> Meter::keep_end(const common::v1::ChatEvent& event) {
     finished_ = event.finished();
+    co_return Result<void>();
+}
+
+awaitable<Result<void>> Meter::keep_unanswered(const common::v1::ChatEvent& event) {
+    unanswered_ = event.unanswered();
     co_return Result<void>();
 }
 

@@ -14,7 +14,8 @@
 namespace quire::prompts {
 
 /// Stands where the upstream's events come in: counts what was produced, notes it in the journal
-/// every 2 s or 256 tokens, passes everything on but the end, which is kept until it is paid for.
+/// every 2 s or 256 tokens, passes everything on but the end, which is kept until it is paid for,
+/// and but what is for the request log alone.
 class Meter final : public rpc::Sink<common::v1::ChatEvent> {
 public:
     Meter(const rpc::CallContext& ctx, const v1::ChatCall& call, Journal& journal,
@@ -29,6 +30,8 @@ public:
     bool is_too_long() const { return is_too_long_; }
     /// Whether upstream produced anything: then it is charged, whatever happens after.
     bool has_content() const { return has_content_; }
+    /// What was waited for where nothing came.
+    const std::optional<common::v1::Unanswered>& unanswered() const { return unanswered_; }
     /// The provider's reason, or ours; "" before the end.
     std::string finish_reason() const;
     /// The provider's count, else (or where it makes no sense) the guess. `0` is a count, absent is
@@ -41,6 +44,7 @@ public:
 
 private:
     awaitable<Result<void>> keep_end(const common::v1::ChatEvent& event);
+    awaitable<Result<void>> keep_unanswered(const common::v1::ChatEvent& event);
     awaitable<Result<void>> leave_provider();
     void note_progress();
 
@@ -55,6 +59,7 @@ private:
     bool is_too_long_ = false;
     bool has_content_ = false;
     std::optional<common::v1::Finished> finished_;
+    std::optional<common::v1::Unanswered> unanswered_;
     SteadyTime noted_at_;
     std::int64_t noted_tokens_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "services/prompts/prompts_service.hpp"
 
+#include "providers/model_catalog.hpp"
 #include "services/prompts/story.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/page.hpp"
@@ -164,7 +165,9 @@ awaitable<Result<void>> PromptsService::generate(const rpc::CallContext& ctx,
     const auto entry = running_.enter(ctx.request_id);
     if (!entry) co_return runs_already(ctx.request_id);
     v1::ChatCall chat = begin_chat(call);
+    const SteadyTime from = deps_.clock.steady();
     const auto prepared = co_await prepare(ctx, call, chat);
+    add_render_step(chat, deps_.clock.steady() - from);
     if (!prepared) {
         tell_refusal(deps_, ctx, chat, prepared.error());
         co_return prepared.error();
@@ -176,18 +179,31 @@ awaitable<Result<void>> PromptsService::generate(const rpc::CallContext& ctx,
 /// Makes `chat` the request to run, as far as it gets.
 awaitable<Result<void>> PromptsService::prepare(const rpc::CallContext& ctx,
                                                 const v1::GenerateCall& call, v1::ChatCall& chat) {
-    const SteadyTime from = deps_.clock.steady();
     const auto which = choice_of(call);
     if (!which) co_return which.error();
     QUIRE_CO_TRY(const PromptVersion version, find(ctx, *which));
     const auto rendered = render_into(chat, call, version);
-    if (!rendered) co_return rendered.error();
+    if (!rendered) {
+        const std::string& model = call.model().empty() ? version.model : call.model();
+        const auto known = co_await check_model(ctx, model);
+        co_return known ? rendered.error() : known.error();  // the order of checks at the edge
+    }
     if (chat.request().model().empty()) {
         QUIRE_CO_TRY(const std::string model, first_model(ctx));
         chat.mutable_request()->set_model(model);
     }
-    add_render_step(chat, deps_.clock.steady() - from);
     co_return Result<void>();
+}
+
+/// "" is the first model, whichever that is.
+awaitable<Result<void>> PromptsService::check_model(const rpc::CallContext& ctx,
+                                                    const std::string& name) {
+    const inference::v1::ListModelsRequest all;
+    QUIRE_CO_TRY(const auto models, deps_.inference->list_models(ctx, all));
+    for (const auto& model : models.models()) {
+        if (name.empty() || model.name() == name) co_return Result<void>();
+    }
+    co_return providers::unknown_model(name);
 }
 
 awaitable<Result<std::string>> PromptsService::first_model(const rpc::CallContext& ctx) {

@@ -40,6 +40,8 @@ private:
     awaitable<Result<void>> prepare(const rpc::CallContext& ctx, const v1::GenerateCall& call,
                                     v1::ChatCall& chat);
     awaitable<Result<std::string>> first_model(const rpc::CallContext& ctx);
+    /// kModelNotFound.
+    awaitable<Result<void>> check_model(const rpc::CallContext& ctx, const std::string& name);
 
     GenerationDeps deps_;
     storage::Database& database_;

@@ -107,17 +107,24 @@ void Story::begin_upstream(const common::v1::ChatRequest& request) {
 void Story::note(const common::v1::ChatEvent& event) {
     if (event.has_started()) {
         is_answered_ = true;
-        told_.set_provider(event.started().provider());
-        const auto offset = duration_cast<microseconds>(upstream_began_ - origin_).count();
-        for (const common::v1::Step& step : event.started().steps()) {
-            auto& own = *told_.add_steps();
-            own = step;
-            own.set_start_us(step.start_us() + offset);
-        }
+        note_upstream(event.started());
     }
     const common::v1::Delta& delta = event.delta();
     if (has_content_ && delta.channel() == common::v1::CONTENT && delta.choice() == 0) {
         append_cut(*told_.mutable_content()->mutable_output(), delta.text());
+    }
+}
+
+void Story::note_unanswered(const common::v1::Unanswered& unanswered) { note_upstream(unanswered); }
+
+template <class Message>
+void Story::note_upstream(const Message& message) {
+    told_.set_provider(message.provider());
+    const auto offset = duration_cast<microseconds>(upstream_began_ - origin_).count();
+    for (const common::v1::Step& step : message.steps()) {
+        auto& own = *told_.add_steps();
+        own = step;
+        own.set_start_us(step.start_us() + offset);
     }
 }
 

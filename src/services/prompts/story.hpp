@@ -36,11 +36,14 @@ public:
 
     /// An event on its way to the caller.
     void note(const common::v1::ChatEvent& event);
+    void note_unanswered(const common::v1::Unanswered& unanswered);
 
     /// The whole of it. Called once, at the end.
     v1::GenerationStory end(const Result<void>& done, const ReviewNotes& notes);
 
 private:
+    template <class Message>
+    void note_upstream(const Message& message);
     void set_error(const Error& error);
 
     const rpc::CallContext& ctx_;

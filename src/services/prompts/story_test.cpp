@@ -132,6 +132,26 @@ TEST_F(StoryTest, CountsStepsFromTheStartAtTheEdge) {
     EXPECT_EQ(steps, (std::vector<std::string>{"auth 0+40", "admit 40+100", "upstream 145+7"}));
 }
 
+TEST_F(StoryTest, TellsWhatWasWaitedForWhereNothingCame) {
+    Story story = begin();
+    clock_.advance(100us);
+    story.begin_upstream(call_.request());
+    common::v1::Unanswered unanswered;
+    unanswered.set_provider("local");
+    auto& queue = *unanswered.add_steps();
+    queue.set_name("queue");
+    queue.set_start_us(0);
+    queue.set_duration_us(7);
+    story.note_unanswered(unanswered);
+
+    const auto told = story.end(Error(ErrorCode::kQueueTimeout, "too long"), {});
+
+    EXPECT_EQ(told.provider(), "local");
+    ASSERT_EQ(told.steps_size(), 2);
+    EXPECT_EQ(told.steps(1).name(), "queue");
+    EXPECT_EQ(told.steps(1).start_us(), 140);
+}
+
 TEST_F(StoryTest, StepsThatCannotBeCountForNothing) {
     v1::ChatCall call;
     for (const auto& [start, duration] : std::vector<std::pair<std::int64_t, std::int64_t>>{
