@@ -422,3 +422,33 @@ def test_a_socket_with_too_long_a_path_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     done = run_quire("config", "check", "--config", str(tmp_path))
     assert done.returncode == 2 and str(tmp_path) in done.stderr, done
+
+
+def test_with_several_organizations_the_operator_names_one_where_it_matters(tmp_path: Path) -> None:
+    with Up(data=tmp_path / "data") as up:
+        assert up.cli("call", "auth.CreateOrganization", '{"name":"second"}').returncode == 0
+        organizations = json.loads(up.cli("call", "auth.ListOrganizations", "{}").stdout)
+        ids = [one["id"] for one in organizations["organizations"]]
+        assert len(ids) == 2
+        assert up.cli("credits", "verify").returncode == 0
+        assert '"running"' in up.cli("doctor").stdout
+        for command in (["keys", "list"], ["credits", "grant", "5", "--reason", "gift"]):
+            alone = up.cli(*command)
+            assert alone.returncode == 1 and "--org" in alone.stderr, alone.stderr
+            assert up.cli(*command, "--org", ids[1]).returncode == 0
+
+
+def test_a_url_may_be_the_one_that_libraries_are_given(tmp_path: Path) -> None:
+    with Up(data=tmp_path / "data") as up:
+        environment = {"QUIRE_API_KEY": up.api_key or ""}
+        for url in (up.url, f"{up.url}/v1"):
+            done = run_quire("credits", "balance", "--url", url, home=tmp_path, env=environment)
+            assert done.returncode == 0, done.stderr
+        elsewhere = run_quire("credits", "balance", "--url", f"{up.url}/nowhere", home=tmp_path,
+                              env=environment)
+        assert elsewhere.returncode == 1
+        assert "/nowhere/api/v1/credits/balance" in elsewhere.stderr, elsewhere.stderr
+    nobody = run_quire("credits", "balance", "--url", "http://127.0.0.1:1", home=tmp_path,
+                       env=environment)
+    assert nobody.returncode == 1
+    assert "127.0.0.1:1" in nobody.stderr and "--data" not in nobody.stderr

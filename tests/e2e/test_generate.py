@@ -213,3 +213,10 @@ def test_a_client_that_leaves_stops_the_upstream_and_pays_for_what_came(
     assert seen.closed_early
     wait_until(lambda: entries(up, before), "the settlement")
     assert [entry["kind"] for entry in entries(up, before)] == ["usage"]
+
+
+def test_an_unknown_model_is_told_before_a_missing_variable(up: Up) -> None:
+    assert publish(up, "lost", labels=["production"], model="gone").status == 201
+    assert_problem(generate(up, "post", model="gone"), 404, "model_not_found")
+    assert_problem(generate(up, "lost"), 404, "model_not_found")
+    assert_problem(generate(up, "lost", model="writer"), 400, "missing_variable")

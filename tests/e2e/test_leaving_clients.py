@@ -196,6 +196,23 @@ def test_a_thousand_clients_leave_at_random_moments(up: Up, upstream: ScriptedUp
     assert delays[-1] <= LIMIT_MS, f"seed {seed}: {delays[-10:]}"
 
 
+def test_a_body_is_not_held_as_a_tree_while_its_answer_runs(up: Up,
+                                                            upstream: ScriptedUpstream) -> None:
+    upstream.play("tiny", then={"do": "silent"})
+    before = up.resident_bytes()
+    streams = 4
+    unknown = [0] * (2 * MIB)
+    connections = [open_chat(up, stream=True, top=unknown) for _ in range(streams)]
+    try:
+        wait_until(lambda: len(upstream.seen("tiny")) == streams, "all of them upstream", 20.0)
+        grown = up.resident_bytes() - before
+        # 6 MiB of text each, in a few copies. With their trees it was 77 MiB each.
+        assert up.is_sanitized() or grown <= streams * 48 * MIB, f"{grown / MIB:.1f} MiB"
+    finally:
+        for connection in connections:
+            connection.leave()
+
+
 def assert_slow_readers_are_bounded(up: Up, upstream: ScriptedUpstream, readers: int) -> None:
     """Readers that take next to nothing: the upstream is held back, the memory stays bounded."""
     upstream.play("tiny", then={"do": "text", "chunks": {"text": "x" * 16 * KIB, "times": 8192}})

@@ -206,6 +206,29 @@ def test_failures_have_a_page_from_an_unknown_model_on(up: Up, upstream: Scripte
     assert len(listed(up)) == before + 1
 
 
+def test_a_page_tells_what_was_waited_for_where_nothing_came(upstream: ScriptedUpstream) -> None:
+    narrow = model("tiny", concurrency=1)
+    with Up(config(upstream, models={"writer": narrow},
+                   limits={"retries": 0, "queue_wait": "300ms", "first_token": "600ms"}),
+            env={"LOCAL_KEY": PROVIDER_KEY}) as up:
+        upstream.play("tiny", {"do": "silent"})
+        with open_chat(up) as silent:
+            wait_until(lambda: upstream.seen("tiny"), "one at the upstream")
+            queued = page_of(up, ask(up))
+            unanswered = page_of(up, silent.read_answer())
+        publish(up, "post", labels=["production"])
+        unrendered = page_of(up, generate(up, "post"))
+    assert queued["error"]["code"] == "queue_timeout"
+    assert [step["name"] for step in queued["steps"]] == ["auth", "admit", "review.input", "queue"]
+    assert queued["steps"][-1]["duration_us"] > 250_000
+    assert unanswered["error"]["code"] == "upstream_timeout"
+    assert unanswered["provider"] == "local"
+    assert [step["name"] for step in unanswered["steps"]][3:] == ["queue", "upstream"]
+    assert unanswered["steps"][-1]["duration_us"] > 500_000
+    assert unrendered["error"]["code"] == "missing_variable"
+    assert [step["name"] for step in unrendered["steps"]] == ["auth", "render"]
+
+
 def test_a_stream_that_breaks_off_is_failed_with_the_status_it_had(
         up: Up, upstream: ScriptedUpstream) -> None:
     upstream.play("tiny", CUT)
