@@ -183,17 +183,17 @@ TEST_F(HoldTest, ALaterTryFallsBackToItsOwnCountToo) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
-/// The store takes no answers while one lives, and can be read.
-class NoAnswersStored {
+/// A table of the store takes nothing while one lives, and can be read.
+class NothingStored {
 public:
-    explicit NoAnswersStored(const std::filesystem::path& folder)
+    NothingStored(const std::filesystem::path& folder, const std::string& table)
         : store_(*storage::SqliteConnection::open(folder / "prompts.db")) {
-        run("CREATE TRIGGER no_answers BEFORE INSERT ON outcomes "
-            "BEGIN SELECT RAISE(ABORT, 'full'); END");
+        run("CREATE TRIGGER disk_full BEFORE INSERT ON " + table +
+            " BEGIN SELECT RAISE(ABORT, 'full'); END");
     }
-    ~NoAnswersStored() { run("DROP TRIGGER no_answers"); }
-    NoAnswersStored(const NoAnswersStored&) = delete;
-    NoAnswersStored& operator=(const NoAnswersStored&) = delete;
+    ~NothingStored() { run("DROP TRIGGER disk_full"); }
+    NothingStored(const NothingStored&) = delete;
+    NothingStored& operator=(const NothingStored&) = delete;
 
 private:
     void run(const std::string& sql) { EXPECT_TRUE(store_->run_script(sql)); }
@@ -214,7 +214,7 @@ TEST_F(HoldTest, AnAnswerThatCouldNotBeStoredIsStoredLater) {
         return test::run_on(under_.loops.loop(0), under_.service.chat(again, call_, replayed));
     };
     {
-        const NoAnswersStored refused(under_.folder.path());
+        const NothingStored refused(under_.folder.path(), "outcomes");
         ASSERT_TRUE(test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_)));
 
         const auto waits = chat_again();
@@ -234,7 +234,7 @@ TEST_F(HoldTest, AnAnswerThatCouldNotBeStoredIsStoredLater) {
 TEST_F(HoldTest, NoBookingWaitsForTheStoringOfAnAnswer) {
     ctx_.idempotency_key = "k";
     play_.events = {started_event(), text_event("a"), finished_event()};
-    const NoAnswersStored refused(under_.folder.path());
+    const NothingStored refused(under_.folder.path(), "outcomes");
     std::atomic<int> tries{0};
     std::atomic<int> booked_at{0};
     under_.credits->on_settle =
@@ -253,6 +253,30 @@ TEST_F(HoldTest, NoBookingWaitsForTheStoringOfAnAnswer) {
     EXPECT_TRUE(test::wait_until([&] { return booked_at == 2; }));
     under_.settlements.stop();
     EXPECT_EQ(tries, 2);
+}
+
+TEST_F(HoldTest, WhatCouldBeNotedNowhereIsInTheLogAtTheEnd) {
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    const NothingStored refused(under_.folder.path(), "journal");
+    under_.credits->on_settle =
+        [](const rpc::CallContext&,
+           const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
+        co_return Error(ErrorCode::kStorageUnavailable, "disk full");
+    };
+    testing::internal::CaptureStderr();
+
+    const auto ended =
+        test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
+    under_.settlements.stop();
+    under_.journal.stop();
+
+    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_FALSE(ended);
+    const auto at = log.find("could not be noted before the end");
+    ASSERT_NE(at, std::string::npos) << log;
+    const std::string line = log.substr(at, log.find('\n', at) - at);
+    EXPECT_NE(line.find(ctx_.request_id), std::string::npos) << line;
+    EXPECT_NE(line.find("output_tokens=\"1\""), std::string::npos) << line;
 }
 
 TEST_F(HoldTest, APartThatIsGreaterThanItsWholeIsNoCount) {
