@@ -330,6 +330,23 @@ def test_what_does_not_end_is_cut_off_when_the_drain_is_over(upstream: ScriptedU
         assert 900 <= now_ms() - began <= 3000
 
 
+def test_a_call_of_the_operator_may_end_as_well(upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    with Up(with_upstream(upstream), env={"LOCAL_KEY": PROVIDER_KEY}) as up:
+        upstream.play("tiny", {"do": "text", "chunks": {"text": "word ", "times": 100},
+                               "itl_ms": 10})
+        request = {"request": {"model": "writer", "messages": [
+            {"role": "user", "parts": [{"text": "hi"}]}]}}
+        calling = subprocess.Popen(
+            [str(binary()), "call", "prompts.Chat", json.dumps(request), "--data", str(up.data)],
+            text=True, stdout=subprocess.PIPE, env=clean_environment(tmp_path))
+        wait_until(lambda: upstream.seen("tiny"), "the request upstream")
+        up.signal()
+        printed, _ = calling.communicate(timeout=10)
+        assert calling.returncode == 0
+        assert json.loads(printed.splitlines()[-1])["finished"]["finish_reason"] == "stop"
+        assert up.wait(5) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_second_signal_stops_at_once(upstream: ScriptedUpstream, number: int) -> None:
     up = Up(with_upstream(upstream), env={"LOCAL_KEY": PROVIDER_KEY})

@@ -234,6 +234,9 @@ awaitable<Result<std::string_view>> ClientConnection::read_body_some() {
 }
 
 awaitable<Result<bool>> ClientConnection::read_once() {
+    // One that came while nothing was waited for would not be seen before the next bytes.
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (is_cancelled(state)) co_return cancelled_error();
     error_code ec;
     if (in_begin_ == in_end_) {
         if (in_.empty()) in_.resize(kReadBytes);

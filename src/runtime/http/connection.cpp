@@ -443,7 +443,7 @@ void Connection::shut_down() {
     is_stopping_ = true;
     if (!is_handling_) return close();
     cancel_handler(CancelReason::kShutdown);
-    io_deadline_.expire_after(kLinger);  // a client that does not read must not hold up the end
+    out_.shorten_stall(kLinger);  // a client that does not read must not hold up the end
 }
 
 void Connection::close_if_idle() {

@@ -81,6 +81,11 @@ awaitable<void> echo(Exchange& exchange) {
     ignore(sent, "the test looks at what arrives");
 }
 
+awaitable<void> echo_before_a_deadline(Exchange& exchange) {
+    exchange.set_deadline(std::chrono::steady_clock::now() + std::chrono::milliseconds(20));
+    co_await echo(exchange);
+}
+
 awaitable<void> stream(Exchange& exchange) {
     Response head;
     head.content_type = "text/plain";
@@ -369,6 +374,16 @@ TEST_F(ConnectionTest, ClosesWhenTheHeadersDoNotEnd) {
 
     EXPECT_EQ(peer.read_to_end(), "");
     EXPECT_EQ(handled_, 0);
+}
+
+TEST_F(ConnectionTest, ADeadlineDuringTheBodyIsNoFaultOfItsFraming) {
+    RawPeer peer = connect(echo_before_a_deadline);
+    peer.send("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf");
+
+    const std::string answer = peer.read_to_end();
+
+    EXPECT_NE(answer.find("client_closed_request"), std::string::npos) << answer;
+    EXPECT_EQ(answer.find("framing"), std::string::npos) << answer;
 }
 
 TEST_F(ConnectionTest, ClosesWhenTheBodyDoesNotEnd) {

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace quire::http {
@@ -25,6 +26,11 @@ awaitable<Result<void>> OutputBuffer::wait_for_room(std::size_t bytes_max) {
     }
     if (has_failed_) co_return cancelled_error();
     co_return Result<void>();
+}
+
+void OutputBuffer::shorten_stall(std::chrono::milliseconds stall_max) {
+    stall_max_ = std::min(stall_max_, stall_max);
+    if (is_writing_) stall_.expire_after(stall_max_);
 }
 
 void OutputBuffer::flush_at_end_of_turn() {

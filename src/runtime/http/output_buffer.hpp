@@ -37,6 +37,8 @@ public:
     /// Sends what is there: now as much as fits, the rest as the peer takes it.
     void flush();
     void flush_at_end_of_turn();
+    /// From now on a peer that takes nothing is stalled after so long.
+    void shorten_stall(std::chrono::milliseconds stall_max);
     /// Waits until at most `bytes_max` are unsent; kCancelled when the peer is gone.
     awaitable<Result<void>> wait_for_room(std::size_t bytes_max);
 

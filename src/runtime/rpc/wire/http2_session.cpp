@@ -118,9 +118,7 @@ struct Http2Session::Callbacks {
                 session.is_leaving_ = true;
                 return 0;
             case NGHTTP2_RST_STREAM:
-                if (session.role_ == Http2Role::kServer && session.has_too_many_resets()) {
-                    session.refuse_more();
-                }
+                if (session.role_ == Http2Role::kServer) session.on_reset();
                 return 0;
             case NGHTTP2_HEADERS:
             case NGHTTP2_DATA:
@@ -487,13 +485,16 @@ void Http2Session::look_for_life() {
     life_.expire_after(is_ping_pending_ ? limits_.ping_timeout : limits_.ping_after);
 }
 
-/// A token bucket: each reset is one more, and time forgives them.
-bool Http2Session::has_too_many_resets() {
+/// A token bucket: each reset is one more, and time forgives them. Running calls outlive a burst of
+/// those that left, but not a peer that goes on.
+void Http2Session::on_reset() {
     const SteadyTime now = std::chrono::steady_clock::now();
     const std::chrono::duration<double> past = now - resets_.at;
     const double forgiven = past.count() * static_cast<double>(limits_.resets_per_second);
     resets_ = {now, std::max(0.0, resets_.count - forgiven) + 1};
-    return resets_.count > static_cast<double>(limits_.resets_burst);
+    const auto burst = static_cast<double>(limits_.resets_burst);
+    if (resets_.count > 2 * burst) return terminate(Http2Code::kEnhanceYourCalm);
+    if (resets_.count > burst) refuse_more();
 }
 
 bool Http2Session::is_flood(Flood& flood, std::uint32_t per_second) {

@@ -67,7 +67,7 @@ private:
     void end_if_done();
     void look_for_life();
     bool is_flood(Flood& flood, std::uint32_t per_second);
-    bool has_too_many_resets();
+    void on_reset();
     void refuse_more();
     void take_no_more_calls();
     void terminate(Http2Code code);

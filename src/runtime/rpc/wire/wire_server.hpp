@@ -27,7 +27,7 @@ public:
     Result<void> listen(const WireAddress& address);
     /// Of TCP; what port 0 became.
     std::uint16_t port() const;
-    /// Of which not all is told: handlers that run, and answers that wait for their reader.
+    /// Handlers that run, and answers that wait for their reader's window.
     std::size_t running_calls() const;
     /// Takes no new calls and lets the running ones end. Nobody can connect any more, so that
     /// another server may have the address; who is connected hears of it. A call that crosses this
