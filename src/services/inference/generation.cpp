@@ -54,28 +54,28 @@ awaitable<Result<void>> Generation::run(const rpc::CallContext& ctx,
                                         const common::v1::ChatRequest& chat) {
     for (int failures = 0;; ++failures) {
         const auto completion = co_await attempt(ctx, chat);
+        const SteadyTime ended = clock_.steady();
         if (completion) co_return co_await send_finished(*completion);
         const Error& error = completion.error();
         const bool may_retry = error.code() == ErrorCode::kUpstreamError && !has_content_ &&
                                ctx.retries != nullptr && ctx.retries->take();
         if (!may_retry) {
-            if (!has_content_) co_await tell_attempt();
+            if (!has_content_) co_await tell_attempt(ended);
             co_return as_seen_by_caller(error);
         }
         const auto paused = co_await pause_before_retry(failures);
         if (!paused) {
-            co_await tell_attempt();
+            co_await tell_attempt(ended);
             co_return paused.error();
         }
     }
 }
 
 /// The last one, of which nothing came.
-awaitable<void> Generation::tell_attempt() {
-    const SteadyTime now = clock_.steady();
+awaitable<void> Generation::tell_attempt(SteadyTime ended) {
     const bool has_headers = headers_at_ > attempt_began_;
-    add_step("upstream", attempt_began_, has_headers ? headers_at_ : now);
-    if (has_headers) add_step("first_token", attempt_began_, now);
+    add_step("upstream", attempt_began_, has_headers ? headers_at_ : ended);
+    if (has_headers) add_step("first_token", attempt_began_, ended);
     co_await tell_unanswered();
 }
 

@@ -26,7 +26,7 @@ private:
     awaitable<Result<providers::Completion>> attempt(const rpc::CallContext& ctx,
                                                      const common::v1::ChatRequest& chat);
     awaitable<Result<void>> pause_before_retry(int failures);
-    awaitable<void> tell_attempt();
+    awaitable<void> tell_attempt(SteadyTime ended);
     awaitable<Result<void>> send_first();
     awaitable<Result<void>> send_started();
     awaitable<Result<void>> send_finished(const providers::Completion& completion);

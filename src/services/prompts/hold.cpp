@@ -12,6 +12,8 @@ constexpr milliseconds kFirstPause{200};
 constexpr milliseconds kLongestPause{5'000};
 /// With the pauses above about an hour: longer than a hold of usual length lives.
 constexpr int kRetriesMax = 720;
+/// Of the ledger itself, each of which ends a whole batch: one order must not end many.
+constexpr int kFaultsMax = 5;
 constexpr std::size_t kWaitingBytesMax = 64 * 1024 * 1024;
 
 void count_failed() {
@@ -72,7 +74,8 @@ awaitable<Result<common::v1::Cost>> Settlements::settle_once(Settlement settleme
 template <class Ask>
 awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
     milliseconds pause = kFirstPause;
-    for (int tries = 0; tries < kRetriesMax; ++tries) {
+    int faults = 0;
+    for (int tries = 0; tries < kRetriesMax && faults < kFaultsMax; ++tries) {
         const auto slept = co_await runtime::sleep_for(pause);
         if (!slept) co_return;
         const Result<void> asked = co_await ask();
@@ -84,10 +87,11 @@ awaitable<void> Settlements::retry(std::string request_id, Ask ask) {
                       {"code", asked ? "ok" : asked.error().name()});
             co_return;
         }
+        if (!may_work_later(asked.error())) ++faults;
         pause = std::min(2 * pause, kLongestPause);
     }
     QUIRE_LOG(error, "a hold was not resolved; the next start does it", {"request_id", request_id},
-              {"tries", kRetriesMax});
+              {"faults", faults});
 }
 
 awaitable<Result<credits::v1::SettleResponse>> Settlements::book(Settlement& settlement) {

@@ -78,8 +78,8 @@ Result<void> put_settlement(Connection& connection, const std::string& request_i
     return {};
 }
 
-/// The process ends, and neither ledger nor journal could be written: the next start knows of the
-/// hold only, and releases it.
+/// The process ends, and neither ledger nor journal could be written: the next start knows of an
+/// earlier note, or of the hold only, and releases it.
 void tell_lost(const std::string& request_id, const std::string& bytes) {
     credits::v1::SettleRequest settle;
     settle.ParseFromString(bytes);
@@ -122,7 +122,9 @@ void Journal::schedule(std::chrono::milliseconds pause) {
 void Journal::put_back(Flush flush) {
     const std::lock_guard lock(mutex_);
     if (is_stopping_) {
-        for (const auto& [request_id, settle] : flush.checkpoints) tell_lost(request_id, settle);
+        for (const auto& [request_id, settle] : flush.checkpoints) {
+            if (written_.contains(request_id)) tell_lost(request_id, settle);  // not settled since
+        }
         return;
     }
     waiting_.merge(flush.checkpoints);

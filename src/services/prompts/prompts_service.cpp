@@ -186,7 +186,8 @@ awaitable<Result<void>> PromptsService::prepare(const rpc::CallContext& ctx,
     if (!rendered) {
         const std::string& model = call.model().empty() ? version.model : call.model();
         const auto known = co_await check_model(ctx, model);
-        co_return known ? rendered.error() : known.error();  // the order of checks at the edge
+        const bool is_unknown = !known && known.error().code() == ErrorCode::kModelNotFound;
+        co_return is_unknown ? known.error() : rendered.error();  // the order of checks at the edge
     }
     if (chat.request().model().empty()) {
         QUIRE_CO_TRY(const std::string model, first_model(ctx));

@@ -15,7 +15,11 @@ awaitable<Result<std::size_t>> settle_journal(const GenerationDeps& deps) {
     for (const credits::v1::SettleRequest& settlement : unsettled) {
         rpc::CallContext ctx;
         ctx.request_id = settlement.request_id();
-        const auto settled = co_await deps.credits->settle(ctx, settlement);
+        auto settled = co_await deps.credits->settle(ctx, settlement);
+        // A fault of the whole batch, which is undone and read anew.
+        if (!settled && settled.error().code() == ErrorCode::kInternalError) {
+            settled = co_await deps.credits->settle(ctx, settlement);
+        }
         if (settled) {
             ++count;
             continue;
