@@ -166,7 +166,7 @@ int verify_command(const GlobalOptions& options) {
     }
     const auto folder = DataFolder::lock(options.data);
     if (folder) {
-        const auto report = credits::verify_ledger(options.data, SystemClock());
+        const auto report = credits::verify_ledger(options.data);
         if (!report) return fail(report.error());
         return print_report(report_json(*report), options.is_json);
     }

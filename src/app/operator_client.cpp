@@ -77,8 +77,9 @@ Result<OperatorAnswer> OperatorClient::send(
         const std::string where = is_socket() ? socket_ : url_->text();
         const std::string_view what = is_socket() ? "is `quire up` running with this --data?"
                                                   : "is it the address of a `quire up`?";
-        return Error(ErrorCode::kStorageUnavailable,
-                     fmt::format("no process answers at {}: {}", where, what));
+        return Error(
+            ErrorCode::kStorageUnavailable,
+            fmt::format("no answer from {}; {} ({})", where, what, answer.error().message()));
     }
     return answer;
 }

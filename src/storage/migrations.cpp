@@ -78,4 +78,21 @@ Result<void> migrate(Connection& connection, std::span<const Migration> migratio
     return {};
 }
 
+Result<void> check_migrated(Connection& connection, std::span<const Migration> migrations,
+                            std::string_view store) {
+    QUIRE_TRY(const auto tables,
+              connection.query("SELECT 1 FROM sqlite_master WHERE type = 'table' "
+                               "AND name = 'schema_migrations'"));
+    int version = 0;
+    if (!tables.empty()) {
+        QUIRE_TRY(version, applied_version(connection, migrations, store));
+    }
+    const int last = migrations.empty() ? 0 : migrations.back().version;
+    if (version == last) return {};
+    return Error(ErrorCode::kStorageUnavailable,
+                 fmt::format("{} has schema version {}, this program's is {}: the next start of "
+                             "`quire up` brings it there; until then use the older program",
+                             store, version, last));
+}
+
 }  // namespace quire::storage

@@ -23,4 +23,9 @@ struct Migration {
 Result<void> migrate(Connection& connection, std::span<const Migration> migrations,
                      std::string_view store, const Clock& clock);
 
+/// Whether the schema is the last of `migrations`, changing nothing. kStorageUnavailable as of
+/// `migrate`, and for a store that is older.
+Result<void> check_migrated(Connection& connection, std::span<const Migration> migrations,
+                            std::string_view store);
+
 }  // namespace quire::storage

@@ -95,6 +95,18 @@ TEST_F(MigrationsTest, RefuseAStoreThatNeverRanAStepBeforeItsLast) {
     expect_refused(bring_to(kTwo), "test.db", "never ran migration 1");
 }
 
+TEST_F(MigrationsTest, ACheckWantsTheNewestAndChangesNothing) {
+    expect_refused(check_migrated(*store_, kOne, "test.db"), "schema version 0", "program's is 1");
+    ASSERT_TRUE(bring_to(kOne));
+
+    EXPECT_TRUE(check_migrated(*store_, kOne, "test.db"));
+    expect_refused(check_migrated(*store_, kTwo, "test.db"), "schema version 1", "program's is 2");
+
+    EXPECT_EQ(rows("SELECT * FROM schema_migrations").size(), 1u);
+    ASSERT_TRUE(bring_to(kTwo));
+    expect_refused(check_migrated(*store_, kOne, "test.db"), "schema version 2", "knows up to 1");
+}
+
 TEST_F(MigrationsTest, AFailingStepLeavesTheStoreAsItWas) {
     ASSERT_TRUE(bring_to(kOne));
     constexpr std::array kBroken{

@@ -112,15 +112,15 @@ Result<std::unique_ptr<runtime::Module>> make_credits(runtime::Wiring& wiring) {
     return std::unique_ptr<runtime::Module>(std::move(module));
 }
 
-Result<LedgerReport> verify_ledger(const std::filesystem::path& data, const Clock& clock) {
+Result<LedgerReport> verify_ledger(const std::filesystem::path& data) {
     const std::string path = path_in(data);
     std::error_code ec;
     if (!std::filesystem::exists(path, ec)) {
         return Error(ErrorCode::kNotFound, fmt::format("there is no ledger at {}", path));
     }
     QUIRE_TRY(auto connection, storage::SqliteConnection::open(path));
-    const auto migrated = migrate_ledger(*connection, path, clock);
-    if (!migrated) return migrated.error();
+    const auto known = check_ledger_schema(*connection, path);
+    if (!known) return known.error();
     auto check = [](storage::Connection& open) { return check_ledger(open); };
     return storage::in_transaction(*connection, false, check);
 }

@@ -14,6 +14,6 @@ namespace quire::credits {
 Result<std::unique_ptr<runtime::Module>> make_credits(runtime::Wiring& wiring);
 
 /// The invariants of the ledger in a data folder that no process has open.
-Result<LedgerReport> verify_ledger(const std::filesystem::path& data, const Clock& clock);
+Result<LedgerReport> verify_ledger(const std::filesystem::path& data);
 
 }  // namespace quire::credits

@@ -9,4 +9,8 @@ Result<void> migrate_ledger(storage::Connection& connection, std::string_view st
     return storage::migrate(connection, kMigrations, store, clock);
 }
 
+Result<void> check_ledger_schema(storage::Connection& connection, std::string_view store) {
+    return storage::check_migrated(connection, kMigrations, store);
+}
+
 }  // namespace quire::credits

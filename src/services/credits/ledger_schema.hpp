@@ -11,5 +11,7 @@ namespace quire::credits {
 /// an applied step was edited.
 Result<void> migrate_ledger(storage::Connection& connection, std::string_view store,
                             const Clock& clock);
+/// The same without changing anything: kStorageUnavailable for a store that is older, too.
+Result<void> check_ledger_schema(storage::Connection& connection, std::string_view store);
 
 }  // namespace quire::credits
