@@ -126,6 +126,24 @@ TEST_F(WireServerTest, NoCallRunsThatAFloodOfResetsEndsAsRefused) {
     expect_still_serving();
 }
 
+TEST_F(WireServerTest, AFloodOfResetsThatGoesOnEndsRunningCallsToo) {
+    rpc::WireLimits limits;
+    limits.resets_burst = 5;
+    limits.resets_per_second = 1;
+    serve(limits);
+    RawHttp2 peer = raw_peer();
+    peer.greet();
+    std::string calls = RawHttp2::headers(1, RawHttp2::call(kEcho));  // waits for its message
+    for (std::uint32_t id = 3; id < 60; id += 2) {
+        calls += RawHttp2::headers(id, RawHttp2::call(kEcho));
+        calls += RawHttp2::frame(3, 0, id, std::string("\0\0\0\x08", 4));
+    }
+    peer.send(calls);
+
+    EXPECT_TRUE(peer.ends_within(kInTime));
+    expect_still_serving();
+}
+
 TEST_F(WireServerTest, AHeaderListOverTheLimitEndsTheCallOnly) {
     rpc::WireLimits limits;
     limits.header_list_bytes_max = 2000;

@@ -104,13 +104,13 @@ struct Http2Session::Callbacks {
             case NGHTTP2_PING:
                 if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
                     on_ping_answered(session, frame->ping);
-                } else if (session.is_flood(session.pings_, session.limits_.pings_per_second)) {
+                } else if (session.pings_.is_flood(session.limits_.pings_per_second)) {
                     session.terminate(Http2Code::kEnhanceYourCalm);
                 }
                 return 0;
             case NGHTTP2_SETTINGS:
                 session.has_shaken_hands_ = true;
-                if (session.is_flood(session.settings_, session.limits_.settings_per_second)) {
+                if (session.settings_.is_flood(session.limits_.settings_per_second)) {
                     session.terminate(Http2Code::kEnhanceYourCalm);
                 }
                 return 0;
@@ -425,7 +425,6 @@ void Http2Session::flush_soon() {
 void Http2Session::flush() {
     if (is_closed_ || is_writing_) return;
     out_.clear();
-    out_begin_ = 0;
     while (out_.size() < kGatherBytes) {
         const std::uint8_t* bytes = nullptr;
         const auto size = nghttp2_session_mem_send(h2_, &bytes);
@@ -485,22 +484,12 @@ void Http2Session::look_for_life() {
     life_.expire_after(is_ping_pending_ ? limits_.ping_timeout : limits_.ping_after);
 }
 
-/// A token bucket: each reset is one more, and time forgives them. Running calls outlive a burst of
-/// those that left, but not a peer that goes on.
+/// Running calls outlive a burst of those that left, but not a peer that goes on.
 void Http2Session::on_reset() {
-    const SteadyTime now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> past = now - resets_.at;
-    const double forgiven = past.count() * static_cast<double>(limits_.resets_per_second);
-    resets_ = {now, std::max(0.0, resets_.count - forgiven) + 1};
+    const double count = resets_.add(limits_.resets_per_second);
     const auto burst = static_cast<double>(limits_.resets_burst);
-    if (resets_.count > 2 * burst) return terminate(Http2Code::kEnhanceYourCalm);
-    if (resets_.count > burst) refuse_more();
-}
-
-bool Http2Session::is_flood(Flood& flood, std::uint32_t per_second) {
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (now - flood.second >= std::chrono::seconds(1)) flood = {now, 0};
-    return ++flood.count > per_second;
+    if (count > 2 * burst) return terminate(Http2Code::kEnhanceYourCalm);
+    if (count > burst) refuse_more();
 }
 
 }  // namespace quire::rpc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/deadline_timer.hpp"
+#include "runtime/rpc/wire/flood.hpp"
 #include "runtime/rpc/wire/http2_stream.hpp"
 #include "runtime/rpc/wire/wire_limits.hpp"
 
@@ -48,14 +49,6 @@ public:
 private:
     friend class Http2Stream;
     struct Callbacks;
-    struct Resets {
-        SteadyTime at;
-        double count = 0;
-    };
-    struct Flood {
-        SteadyTime second;
-        std::uint32_t count = 0;
-    };
 
     static constexpr std::int32_t kNoLast = std::numeric_limits<std::int32_t>::max();
 
@@ -66,7 +59,6 @@ private:
     void write_gathered();
     void end_if_done();
     void look_for_life();
-    bool is_flood(Flood& flood, std::uint32_t per_second);
     void on_reset();
     void refuse_more();
     void take_no_more_calls();
@@ -87,12 +79,11 @@ private:
     std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
     std::array<char, 16 * 1024> in_;
     std::string out_;
-    std::size_t out_begin_ = 0;
     runtime::Deadline stall_;
     runtime::Deadline life_;
-    Flood pings_;
-    Flood settings_;
-    Resets resets_;
+    FrameRate pings_;
+    FrameRate settings_;
+    Offences resets_;
     bool has_shaken_hands_ = false;  ///< the peer's settings came
     bool has_heard_ = false;         ///< since `life_` was last set
     bool is_ping_pending_ = false;
