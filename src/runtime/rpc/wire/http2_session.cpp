@@ -115,7 +115,7 @@ struct Http2Session::Callbacks {
                 }
                 return 0;
             case NGHTTP2_GOAWAY:
-                session.is_leaving_ = true;
+                if (session.life_ == Life::kOpen) session.life_ = Life::kLeaving;
                 return 0;
             case NGHTTP2_RST_STREAM:
                 if (session.role_ == Http2Role::kServer) session.on_reset();
@@ -131,10 +131,8 @@ struct Http2Session::Callbacks {
 
     static void on_ping_answered(Http2Session& session, const nghttp2_ping& ping) {
         session.is_ping_pending_ = false;
-        if (!session.is_notice_pending_ || !std::ranges::equal(ping.opaque_data, kNoticePing)) {
-            return;
-        }
-        session.refuse_more();
+        const bool is_notices = std::ranges::equal(ping.opaque_data, kNoticePing);
+        if (is_notices && session.life_ == Life::kNoticed) session.refuse_more();
     }
 
     static void on_message_frame(Http2Session& session, const nghttp2_frame& frame) {
@@ -190,7 +188,7 @@ struct Http2Session::Callbacks {
     }
 
     static int on_frame_sent(nghttp2_session* h2, const nghttp2_frame* frame, void* user) {
-        if (frame->hd.type == NGHTTP2_GOAWAY && self(user).is_notice_pending_) {
+        if (frame->hd.type == NGHTTP2_GOAWAY && self(user).life_ == Life::kNoticed) {
             // Not before: libnghttp2 lets a ping overtake what waits to be sent.
             nghttp2_submit_ping(h2, NGHTTP2_FLAG_NONE, kNoticePing.data());
         }
@@ -247,7 +245,7 @@ Http2Session::Http2Session(asio::io_context& loop, Socket socket, Http2Role role
       limits_(limits),
       h2_(Callbacks::make(*this)),
       stall_(loop, [this] { close(); }),
-      life_(loop, [this] { look_for_life(); }) {
+      signs_(loop, [this] { look_for_life(); }) {
     error_code ec;
     socket_.non_blocking(true, ec);
 }
@@ -267,7 +265,7 @@ void Http2Session::start() {
     }
     nghttp2_submit_settings(h2_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     nghttp2_session_set_local_window_size(h2_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
-    life_.expire_after(limits_.handshake);
+    signs_.expire_after(limits_.handshake);
     flush_soon();
     read_some();
 }
@@ -286,7 +284,7 @@ Result<std::shared_ptr<Http2Stream>> Http2Session::open(const HeaderList& header
     const std::int32_t id =
         nghttp2_submit_request(h2_, nullptr, nvs.data(), nvs.size(), &provider, nullptr);
     if (id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE) {  // after 2^30 calls
-        is_leaving_ = true;
+        life_ = Life::kLeaving;
         flush_soon();
     }
     if (id < 0) return refused(nghttp2_strerror(id));
@@ -338,25 +336,23 @@ void Http2Session::reset(Http2Stream& stream, Http2Code code) {
 }
 
 void Http2Session::go_away() {
-    if (is_closed_ || std::exchange(is_leaving_, true)) return;
-    is_draining_ = true;
+    if (life_ != Life::kOpen) return;
+    life_ = Life::kNoticed;
     // Calls that are on their way are still taken: a ping follows the notice, and once the peer has
     // answered that, it has seen the notice, and nearly all it had sent before has come.
     nghttp2_submit_shutdown_notice(h2_);
-    is_notice_pending_ = true;
-    life_.expire_after(limits_.ping_timeout);
+    signs_.expire_after(limits_.ping_timeout);
     flush_soon();
 }
 
 void Http2Session::turn_away() {
-    if (!is_closed_ && !is_leaving_) refuse_more();
+    if (life_ == Life::kOpen) refuse_more();
 }
 
 /// Unlike `go_away` not even what is on its way; calls that run go on.
 void Http2Session::refuse_more() {
-    if (last_taken_ != kNoLast) return;
-    is_leaving_ = is_draining_ = true;
-    is_notice_pending_ = false;
+    if (is_closed() || last_taken_ != kNoLast) return;
+    life_ = Life::kRefusing;
     take_no_more_calls();
 }
 
@@ -370,17 +366,17 @@ void Http2Session::take_no_more_calls() {
 }
 
 void Http2Session::terminate(Http2Code code) {
-    is_leaving_ = true;
-    is_draining_ = false;
+    if (is_closed()) return;
+    life_ = Life::kLeaving;
     nghttp2_session_terminate_session(h2_, static_cast<std::uint32_t>(code));
     flush_soon();
 }
 
 void Http2Session::close() {
-    if (std::exchange(is_closed_, true)) return;
+    if (std::exchange(life_, Life::kClosed) == Life::kClosed) return;
     const auto self = shared_from_this();
     stall_.clear();
-    life_.clear();
+    signs_.clear();
     error_code ec;
     socket_.close(ec);
     auto streams = std::exchange(streams_, {});
@@ -393,7 +389,7 @@ void Http2Session::close() {
 
 void Http2Session::read_some() {
     auto on_bytes = [self = shared_from_this()](error_code ec, std::size_t size) {
-        if (self->is_closed_) return;
+        if (self->is_closed()) return;
         if (ec) return self->close();
         self->on_read(size);
     };
@@ -411,11 +407,11 @@ void Http2Session::on_read(std::size_t size) {
         return close();
     }
     flush_soon();
-    if (!is_closed_) read_some();
+    if (!is_closed()) read_some();
 }
 
 void Http2Session::flush_soon() {
-    if (is_closed_ || std::exchange(is_flush_due_, true)) return;
+    if (is_closed() || std::exchange(is_flush_due_, true)) return;
     asio::post(loop_, [self = shared_from_this()] {
         self->is_flush_due_ = false;
         self->flush();
@@ -423,7 +419,7 @@ void Http2Session::flush_soon() {
 }
 
 void Http2Session::flush() {
-    if (is_closed_ || is_writing_) return;
+    if (is_closed() || is_writing_) return;
     out_.clear();
     while (out_.size() < kGatherBytes) {
         const std::uint8_t* bytes = nullptr;
@@ -449,7 +445,7 @@ void Http2Session::write_gathered() {
     auto on_written = [self = shared_from_this()](error_code failed, std::size_t /*size*/) {
         self->is_writing_ = false;
         self->stall_.clear();
-        if (self->is_closed_) return;
+        if (self->is_closed()) return;
         if (failed) return self->close();
         self->flush();
     };
@@ -459,29 +455,30 @@ void Http2Session::write_gathered() {
 
 void Http2Session::end_if_done() {
     const bool is_over = !nghttp2_session_want_read(h2_) && !nghttp2_session_want_write(h2_);
-    if (!is_draining_) {
-        if (is_over || (is_leaving_ && streams_.empty())) close();
+    if (!is_draining()) {
+        if (is_over || (life_ == Life::kLeaving && streams_.empty())) close();
         return;
     }
     // Only libnghttp2 itself ends a connection with calls: the peer broke the protocol.
     if (is_over && !streams_.empty()) return close();
-    if (is_notice_pending_ || !streams_.empty() || std::exchange(is_lingering_, true)) return;
+    if (life_ != Life::kRefusing || !streams_.empty()) return;
+    life_ = Life::kLingering;
     // The peer closes: where its calls have come that nobody reads, a close from here would be a
     // reset, which takes from it what it has not read, the name of the last call that was taken.
-    life_.expire_after(limits_.linger);
+    signs_.expire_after(limits_.linger);
 }
 
 /// Of a peer that has gone without a word nothing is ever heard again.
 void Http2Session::look_for_life() {
-    const bool is_overdue = !has_shaken_hands_ || is_ping_pending_ || is_notice_pending_;
-    if (is_overdue || is_lingering_) return close();
+    const bool is_unanswered = !has_shaken_hands_ || is_ping_pending_ || life_ == Life::kNoticed;
+    if (is_unanswered || life_ == Life::kLingering) return close();
     const bool is_silent = !std::exchange(has_heard_, false);
     if (is_silent && !streams_.empty()) {
         nghttp2_submit_ping(h2_, NGHTTP2_FLAG_NONE, nullptr);
         is_ping_pending_ = true;
         flush_soon();
     }
-    life_.expire_after(is_ping_pending_ ? limits_.ping_timeout : limits_.ping_after);
+    signs_.expire_after(is_ping_pending_ ? limits_.ping_timeout : limits_.ping_after);
 }
 
 /// Running calls outlive a burst of those that left, but not a peer that goes on.

@@ -44,11 +44,25 @@ public:
     /// The same for a connection that came too late: no call is taken.
     void turn_away();
     void close();
-    bool takes_calls() const { return !is_closed_ && !is_leaving_; }
+    bool takes_calls() const { return life_ == Life::kOpen; }
 
 private:
     friend class Http2Stream;
     struct Callbacks;
+
+    /// In this order. kLeaving comes of any but kClosed, and a flood of resets makes it kRefusing.
+    enum class Life {
+        kOpen,
+        kNoticed,    ///< a server's: it drains, and the peer may not know that yet
+        kRefusing,   ///< a server's: `last_taken_` is told; running calls end
+        kLingering,  ///< a server's: the last call has ended, and the peer closes
+        kLeaving,    ///< the peer's wish, a fault, no ids left: closes after the last call
+        kClosed,
+    };
+    bool is_closed() const { return life_ == Life::kClosed; }
+    bool is_draining() const {
+        return life_ == Life::kNoticed || life_ == Life::kRefusing || life_ == Life::kLingering;
+    }
 
     static constexpr std::int32_t kNoLast = std::numeric_limits<std::int32_t>::max();
 
@@ -80,22 +94,18 @@ private:
     std::array<char, 16 * 1024> in_;
     std::string out_;
     runtime::Deadline stall_;
-    runtime::Deadline life_;
+    runtime::Deadline signs_;  ///< of the peer's life
     FrameRate pings_;
     FrameRate settings_;
     Offences resets_;
     bool has_shaken_hands_ = false;  ///< the peer's settings came
-    bool has_heard_ = false;         ///< since `life_` was last set
+    bool has_heard_ = false;         ///< since `signs_` was last set
     bool is_ping_pending_ = false;
-    bool is_notice_pending_ = false;  ///< the peer may not know yet that we are leaving
-    bool is_draining_ = false;        ///< a server's: its running calls end, then the peer closes
-    bool is_lingering_ = false;       ///< the last call has ended
+    Life life_ = Life::kOpen;
     /// A server's: later calls are refused, they may be made elsewhere.
     std::int32_t last_taken_ = kNoLast;
     bool is_flush_due_ = false;
     bool is_writing_ = false;
-    bool is_leaving_ = false;
-    bool is_closed_ = false;
 };
 
 }  // namespace quire::rpc
