@@ -15,8 +15,9 @@ constexpr std::string_view kInsert =
     "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) VALUES "
     "($1, $2, $3, $4, $5, $6)";
 constexpr std::string_view kInsertOnce =
-    "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) VALUES "
-    "($1, $2, $3, $4, $5, $6) ON CONFLICT (event_id) DO NOTHING";
+    "INSERT INTO outbox (event_id, type, subject, payload, traceparent, created_at) "
+    // A conflict would use a number up, and its gap look like a lost event.
+    "SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE event_id = $1)";
 
 Result<std::int64_t> insert(Connection& connection, std::string_view sql, const OutboxRow& event) {
     return connection.execute(sql,

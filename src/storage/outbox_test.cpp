@@ -139,6 +139,7 @@ TEST_F(OutboxTest, TakesAnEventOnceWhereItMayComeTwice) {
     EXPECT_TRUE(*next);
     ASSERT_EQ(read(0, 0).size(), 2u);
     EXPECT_EQ(read(0, 0).front().payload, event(1).payload);
+    EXPECT_EQ(read(0, 0).back().sequence, 2) << "a gap means a lost event";
 }
 
 TEST_F(OutboxTest, AnEventGoesWithItsTransaction) {

@@ -39,7 +39,8 @@ protected:
         InferenceConfig config;
         config.queue_wait = 1h;
         std::vector<ServedModel> models;
-        models.push_back({"writer", {}, provider_, std::make_unique<ModelQueue>("writer", 1, 10)});
+        models.push_back(
+            {"writer", {}, provider_, std::make_unique<ModelQueue>("writer", 1, 10, clock_)});
         queue_ = models.front().queue.get();
         service_.emplace(config, std::move(models), clock_, rng_);
         request_.mutable_request()->set_model("writer");

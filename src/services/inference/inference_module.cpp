@@ -21,7 +21,8 @@ public:
         std::vector<ServedModel> models;
         for (const auto& [name, model] : config.catalog.models) {
             models.push_back({name, model, by_name.at(model.provider),
-                              std::make_unique<ModelQueue>(name, model.concurrency, model.queue)});
+                              std::make_unique<ModelQueue>(name, model.concurrency, model.queue,
+                                                           wiring.clock())});
         }
         service_ = std::make_shared<InferenceService>(config, std::move(models), wiring.clock(),
                                                       wiring.rng());

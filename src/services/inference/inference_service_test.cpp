@@ -46,7 +46,7 @@ protected:
         std::vector<ServedModel> models;
         for (const std::string_view name : {"writer", "other"}) {
             models.push_back({std::string(name), tiny, provider_,
-                              std::make_unique<ModelQueue>(std::string(name), 1, 1)});
+                              std::make_unique<ModelQueue>(std::string(name), 1, 1, clock_)});
         }
         queue_ = models.front().queue.get();
         service_.emplace(config(), std::move(models), clock_, rng_);

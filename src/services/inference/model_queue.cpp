@@ -1,7 +1,5 @@
 #include "services/inference/model_queue.hpp"
 
-#include "base/clock.hpp"
-
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -17,8 +15,6 @@ using std::chrono::milliseconds;
 const prometheus::Histogram::BucketBoundaries kWaitBuckets{.001, .005, .01, .05, .1,
                                                            .5,   1,    5,   10,  30};
 
-SteadyTime steady_now() { return SystemClock().steady(); }
-
 awaitable<bool> wait_for_turn(runtime::Wakeup& turn, milliseconds wait_max) {
     using asio::experimental::awaitable_operators::operator||;
     auto first = co_await (turn.wait() || runtime::sleep_for(wait_max));
@@ -30,10 +26,12 @@ awaitable<bool> wait_for_turn(runtime::Wakeup& turn, milliseconds wait_max) {
 
 }  // namespace
 
-ModelQueue::ModelQueue(const std::string& model, std::int64_t concurrency, std::int64_t queue)
+ModelQueue::ModelQueue(const std::string& model, std::int64_t concurrency, std::int64_t queue,
+                       const Clock& clock)
     : model_(model),
       concurrency_(concurrency),
       queue_max_(static_cast<std::size_t>(queue)),
+      clock_(clock),
       depth_(runtime::gauge_family("quire_queue_depth", "Requests waiting for a model.")
                  .Add({{"model", model}})),
       wait_seconds_(
@@ -62,9 +60,9 @@ awaitable<Result<ModelQueue::Place>> ModelQueue::enter(milliseconds wait_max) {
     if (waiter == nullptr) co_return Place(this);
 
     const runtime::GaugeGuard in_line(depth_);
-    const SteadyTime began = steady_now();
+    const SteadyTime began = clock_.steady();
     const bool is_turn = co_await wait_for_turn(waiter->turn, wait_max);
-    wait_seconds_.Observe(std::chrono::duration<double>(steady_now() - began).count());
+    wait_seconds_.Observe(std::chrono::duration<double>(clock_.steady() - began).count());
     const auto left = co_await asio::this_coro::cancellation_state;
     if (!is_turn && is_cancelled(left)) co_return settle(waiter, cancelled_error());
     co_return settle(waiter,
@@ -112,8 +110,9 @@ Result<ModelQueue::Place> ModelQueue::settle(const std::shared_ptr<Waiter>& wait
 
 void ModelQueue::leave() {
     const std::lock_guard lock(mutex_);
-    const SteadyTime now = steady_now();
-    if (last_leave_ != SteadyTime()) {
+    const SteadyTime now = clock_.steady();
+    // Without a line the next may have come late: that says nothing about how long a turn takes.
+    if (std::exchange(had_line_, !waiting_.empty())) {
         const double gap = std::chrono::duration<double>(now - last_leave_).count();
         seconds_per_leave_ = 0.9 * seconds_per_leave_ + 0.1 * std::min(gap, 60.0);
     }

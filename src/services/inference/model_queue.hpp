@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.hpp"
 #include "runtime/async.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/wakeup.hpp"
@@ -17,7 +18,8 @@ namespace quire::inference {
 /// served. Safe from several loops.
 class ModelQueue {
 public:
-    ModelQueue(const std::string& model, std::int64_t concurrency, std::int64_t queue);
+    ModelQueue(const std::string& model, std::int64_t concurrency, std::int64_t queue,
+               const Clock& clock);
 
     /// Holds a place upstream while it lives.
     class Place {
@@ -59,8 +61,10 @@ private:
     mutable std::mutex mutex_;
     std::deque<std::shared_ptr<Waiter>> waiting_;
     std::int64_t running_ = 0;
-    double seconds_per_leave_ = 1;  ///< moving average of the time between two that leave
-    std::chrono::steady_clock::time_point last_leave_{};
+    double seconds_per_leave_ = 1;  ///< moving average of how often one leaves while others wait
+    SteadyTime last_leave_;
+    bool had_line_ = false;  ///< somebody waited at `last_leave_`
+    const Clock& clock_;
     prometheus::Gauge& depth_;
     prometheus::Histogram& wait_seconds_;
     prometheus::Counter& refused_;

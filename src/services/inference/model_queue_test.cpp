@@ -48,7 +48,7 @@ protected:
         turn();
     }
     ModelQueue& make(const std::string& model, std::int64_t concurrency, std::int64_t line) {
-        queues_.push_back(std::make_unique<ModelQueue>(model, concurrency, line));
+        queues_.push_back(std::make_unique<ModelQueue>(model, concurrency, line, clock_));
         return *queues_.back();
     }
     Entrant& enter(ModelQueue& queue, milliseconds wait_max = 1h) {
@@ -69,6 +69,7 @@ protected:
     }
 
     asio::io_context loop_{1};
+    ManualClock clock_;
     std::vector<std::unique_ptr<ModelQueue>> queues_;
     std::vector<std::unique_ptr<Entrant>> entrants_;
 };
@@ -164,6 +165,34 @@ TEST_F(ModelQueueTest, TheHintIsAMinuteAtMost) {
     for (int i = 0; i < 101; ++i) enter(queue);
 
     EXPECT_EQ(enter(queue).result->error().retry_after(), 60s);
+}
+
+TEST_F(ModelQueueTest, TheHintFollowsHowFastTheLineMoves) {
+    ModelQueue& queue = make("m", 1, 2);
+    Entrant& holder = enter(queue);
+    Entrant& next = enter(queue);
+    enter(queue);
+
+    holder.leave();
+    turn();
+    clock_.advance(6s);
+    next.leave();
+    turn();
+    for (int i = 0; i < 2; ++i) enter(queue);
+
+    // A tenth of the way from one second to six, for each of three.
+    EXPECT_EQ(enter(queue).result->error().retry_after(), 5s);
+}
+
+TEST_F(ModelQueueTest, AQuietTimeDoesNotMakeTheHintLonger) {
+    ModelQueue& queue = make("m", 1, 0);
+    for (int i = 0; i < 2; ++i) {
+        enter(queue).leave();
+        clock_.advance(1min);
+    }
+    enter(queue);
+
+    EXPECT_EQ(enter(queue).result->error().retry_after(), 1s);
 }
 
 TEST_F(ModelQueueTest, TimesOutAndLeavesTheLine) {
@@ -309,7 +338,8 @@ TEST_F(ModelQueueTest, ShowsItsDepthAndWhatItRefused) {
 /// The turn and the cancellation come from two threads at once; the place must not get lost.
 TEST(ModelQueueRace, AWaiterCancelledAsItsTurnComesLosesNoPlace) {
     runtime::EventLoops loops(2);
-    ModelQueue queue("m", 1, 10);
+    const SystemClock clock;
+    ModelQueue queue("m", 1, 10, clock);
     for (int i = 0; i < 1000; ++i) {
         auto entered = test::run_on(loops.loop(0), queue.enter(1h));
         ASSERT_TRUE(entered);
@@ -355,7 +385,8 @@ TEST(ModelQueueRace, NeverLetsMoreInThanMayRunFromTwoLoops) {
     constexpr int kEntrants = 8;
     constexpr int kTimes = 200;
     runtime::EventLoops loops(2);
-    ModelQueue queue("m", 2, 100);
+    const SystemClock clock;
+    ModelQueue queue("m", 2, 100, clock);
     Crowd crowd;
     runtime::TaskGroup tasks;
 
