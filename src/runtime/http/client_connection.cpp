@@ -29,6 +29,12 @@ prometheus::Gauge& open_connections() {
     return gauge;
 }
 
+/// What came behind an answer may wait inside the TLS engine, where a look at the socket does not
+/// find it.
+bool has_unread(SSL* ssl) {
+    return SSL_has_pending(ssl) != 0 || BIO_ctrl_pending(SSL_get_rbio(ssl)) != 0;
+}
+
 }  // namespace
 
 asio::ssl::context& TlsContext::get() {
@@ -178,7 +184,8 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
                                                    const ClientTimeouts& timeouts) {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (is_cancelled(state)) co_return cancelled_error();
-    is_stale_ = false;
+    is_reset_ = false;
+    ended_after_.reset();
     body_deadline_.reset();
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
@@ -186,6 +193,7 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
     between_bytes_ = timeouts.between_bytes;
     in_begin_ = in_end_ = 0;
     deadline_.expire_after(timeouts.first_byte);
+    const SteadyTime begun = SystemClock().steady();
     const auto written = co_await write(text);
     // Whoever refuses a long request may answer and close before it has read it all.
     is_broken_ = !written;
@@ -195,16 +203,23 @@ awaitable<Result<void>> ClientConnection::exchange(const std::string& text,
     while (!parser_->is_header_done()) {
         const auto read = co_await read_once();
         if (read && *read) continue;
-        is_stale_ = (is_stale_ || read.has_value() || !written) && !parser_->got_some();
-        if (!written) co_return written.error();
-        if (!read) co_return read.error();
-        co_return failed("answer", asio::error::eof);
+        co_return unanswered(written, read, begun);
     }
     deadline_.clear();
     if (parser_->status >= 100 && parser_->status < 200) {
         co_return Error(ErrorCode::kUpstreamError, "an interim answer instead of a final one");
     }
     co_return Result<void>();
+}
+
+Error ClientConnection::unanswered(const Result<void>& written, const Result<bool>& read,
+                                   SteadyTime begun) {
+    Error error = read ? failed("answer", asio::error::eof) : read.error();
+    // A limit of ours and a cancellation say nothing about the peer.
+    if (error.code() != ErrorCode::kUpstreamError) return error;
+    const bool is_end = read || is_reset_ || !written;
+    if (is_end && !parser_->got_some()) ended_after_ = SystemClock().steady() - begun;
+    return written ? error : written.error();
 }
 
 awaitable<Result<std::string_view>> ClientConnection::read_body_some() {
@@ -265,7 +280,7 @@ awaitable<Result<bool>> ClientConnection::read_once() {
     }
     if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated) co_return false;
     if (ec) {
-        is_stale_ = ec == asio::error::connection_reset && !parser_->got_some();
+        is_reset_ = ec == asio::error::connection_reset;
         co_return failed("answer", ec);
     }
     in_end_ += bytes;
@@ -298,7 +313,7 @@ bool ClientConnection::is_usable() {
 bool ClientConnection::is_reusable() const {
     return !is_broken_ && parser_ && parser_->is_done() && parser_->keep_alive() &&
            !parser_->need_eof() && parser_->body.empty() && in_begin_ == in_end_ &&
-           socket_.is_open();
+           socket_.is_open() && !(tls_ && has_unread(tls_->native_handle()));
 }
 
 Error ClientConnection::failed(std::string_view doing, const error_code& ec) const {

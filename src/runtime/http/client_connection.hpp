@@ -43,8 +43,11 @@ public:
     void expire_at(SteadyTime when) { body_deadline_ = when; }
 
     ResponseParser& parser() { return *parser_; }
-    /// After a failed exchange: the peer had closed before it saw our request.
-    bool is_stale() const { return is_stale_; }
+    /// After a failed exchange: the peer's end came without a byte of an answer, and `within` this
+    /// time of the request. So soon it had closed before it saw the request.
+    bool is_stale(std::chrono::milliseconds within) const {
+        return ended_after_ && *ended_after_ <= within;
+    }
     /// While idle: the peer has neither closed nor sent anything.
     bool is_usable();
     /// After an exchange: read to the end, and the peer keeps the connection.
@@ -61,6 +64,8 @@ private:
     awaitable<Result<void>> write(const std::string& text);
     /// Reads once and feeds the parser; false at the end of the connection.
     awaitable<Result<bool>> read_once();
+    /// Why an exchange has no answer; notes whether the peer's end is the reason.
+    Error unanswered(const Result<void>& written, const Result<bool>& read, SteadyTime begun);
     Error failed(std::string_view doing, const boost::system::error_code& ec) const;
 
     asio::io_context& loop_;
@@ -70,8 +75,9 @@ private:
     runtime::Deadline deadline_;
     std::weak_ptr<LookUp> look_up_;  ///< while one runs
     bool has_timed_out_ = false;
-    bool is_stale_ = false;
+    bool is_reset_ = false;
     bool is_broken_ = false;
+    std::optional<SteadyTime::duration> ended_after_;  ///< since the unanswered request's begin
     std::string malformed_;  ///< what was wrong with the framing, "" while it is fine
     std::chrono::milliseconds between_bytes_{0};
     std::optional<SteadyTime> body_deadline_;

@@ -66,6 +66,7 @@ public:
 
     void clear() { idle_.clear(); }
     asio::io_context& loop() { return loop_; }
+    const ClientLimits& limits() const { return limits_; }
 
 private:
     struct Idle {
@@ -167,7 +168,7 @@ awaitable<Result<std::unique_ptr<ClientResponse>>> Client::send(const Target& ta
         }
         const auto answered = co_await connection->exchange(text, request.timeouts);
         if (answered) break;
-        const bool is_stale = is_reused && connection->is_stale();
+        const bool is_stale = is_reused && connection->is_stale(pool->limits().stale_time);
         connection.reset();
         if (!is_stale) co_return answered.error();
     }

@@ -26,6 +26,9 @@ struct ClientTimeouts {
 struct ClientLimits {
     std::size_t idle_max = 64;
     std::chrono::milliseconds idle_time{30'000};
+    /// One that ends so soon after a request, and without an answer, had ended before it: then the
+    /// request is sent once more. Later the peer may have worked on it, and the caller decides.
+    std::chrono::milliseconds stale_time{1'000};
 };
 
 /// Where a request goes: a host by TCP (perhaps TLS), or a Unix socket.
@@ -60,7 +63,7 @@ public:
 awaitable<Result<std::string>> read_all(ClientResponse& response, std::size_t bytes_max);
 
 /// HTTP/1.1 client with one pool of kept-alive connections per loop and target. Never follows a
-/// redirect. A pooled connection that turns out to be closed before the first byte of an answer is
+/// redirect. A pooled connection that turns out to have been closed before the request came is
 /// replaced once by a new one. Dies on any thread, before the loops.
 class Client {
 public:

@@ -6,8 +6,10 @@
 #include "runtime/task_group.hpp"
 #include "tests/support/readable.hpp"
 #include "tests/support/run_coroutine.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
@@ -20,6 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using asio::ip::tcp;
+using Local = asio::local::stream_protocol;
 
 constexpr std::string_view kHello = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
@@ -141,6 +144,18 @@ void go_stale(Peer& peer) {
     peer.read_request();
     peer.send(kHello);
     peer.read_request();
+}
+
+/// Answers once over a Unix socket, and takes no further byte. The connection stays open.
+void answer_and_take_no_more(Local::acceptor& acceptor, Local::socket& socket) {
+    ASSERT_TRUE(test::is_readable_soon(acceptor.native_handle()));
+    acceptor.accept(socket);
+    boost::system::error_code ec;
+    std::string request;
+    asio::read_until(socket, asio::dynamic_buffer(request), "\r\n\r\n", ec);
+    socket.shutdown(asio::socket_base::shutdown_receive, ec);
+    asio::write(socket, asio::buffer(kHello), ec);
+    EXPECT_FALSE(ec) << ec.message();
 }
 
 class HttpClient : public testing::Test {
@@ -289,6 +304,52 @@ TEST_F(HttpClient, DoesNotReplaceAStaleConnectionTwice) {
 
     expect_error(get(upstream), ErrorCode::kUpstreamError, "cannot answer");
     EXPECT_EQ(upstream.connections(), 2);
+}
+
+/// It may have been worked on, so that only the caller can say whether it is worth another try.
+TEST_F(HttpClient, DoesNotSendAgainWhatTheUpstreamHadForLong) {
+    for (const bool is_reset : {false, true}) {
+        Client client(loops_, {.stale_time = 50ms});
+        ScriptedUpstream upstream({[is_reset](Peer& peer) {
+                                       go_stale(peer);
+                                       std::this_thread::sleep_for(100ms);
+                                       if (is_reset) peer.reset();
+                                   },
+                                   answer_with(std::string(kHello))});
+        target_.url = {false, "127.0.0.1", upstream.port(), ""};
+        const auto get_once = [&] {
+            return test::run_on(loops_.loop(0), fetch(client, target_, request_, bytes_max_));
+        };
+        ASSERT_TRUE(get_once());
+
+        expect_error(get_once(), ErrorCode::kUpstreamError, "cannot answer");
+        ASSERT_EQ(upstream.connections(), 1);
+        EXPECT_TRUE(get_once());
+    }
+}
+
+/// The request cannot be sent, and the wait for what the upstream may have said of it ends by our
+/// limit: then nobody knows that the connection was closed.
+TEST_F(HttpClient, DoesNotSendAgainAfterALimitOfItsOwn) {
+    const test::TemporaryFolder folder;
+    target_.url.host = "upstream";
+    target_.unix_path = folder.path() / "upstream.sock";
+    asio::io_context context;
+    Local::acceptor acceptor(context, Local::endpoint(target_.unix_path));
+    Local::socket socket(context);
+    std::jthread upstream([&] { answer_and_take_no_more(acceptor, socket); });
+    const auto get_once = [&] {
+        return test::run_on(loops_.loop(0), fetch(client_, target_, request_, bytes_max_));
+    };
+    ASSERT_TRUE(get_once());
+    upstream.join();
+    request_.timeouts.first_byte = 20ms;
+
+    expect_error(get_once(), ErrorCode::kUpstreamTimeout, "did not answer in time");
+    boost::system::error_code ec;
+    acceptor.non_blocking(true);
+    acceptor.accept(ec);
+    EXPECT_EQ(ec, asio::error::would_block) << "the request came again";
 }
 
 TEST_F(HttpClient, DoesNotSendAgainOnceAnAnswerHasBegun) {

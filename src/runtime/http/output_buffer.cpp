@@ -9,6 +9,13 @@ namespace quire::http {
 
 using boost::system::error_code;
 
+namespace {
+
+/// Room that a connection keeps for its next answer.
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
+
+}  // namespace
+
 OutputBuffer::OutputBuffer(asio::io_context& loop, Socket& socket,
                            std::chrono::milliseconds stall_max, Hooks hooks)
     : loop_(loop),
@@ -52,8 +59,7 @@ void OutputBuffer::flush() {
         return;
     }
     if (flying_sent_ == flying_.size()) {
-        flying_.clear();
-        flying_sent_ = 0;
+        empty_flying();
         return;
     }
     is_writing_ = true;
@@ -78,10 +84,18 @@ void OutputBuffer::on_written(error_code ec, std::size_t bytes) {
     }
     stall_.clear();
     is_writing_ = false;
-    flying_.clear();
-    flying_sent_ = 0;
+    empty_flying();
     flush();
     writable_.notify();
+}
+
+/// What gathers next goes into this string, so one that grew large would stay so for as long as
+/// the connection lives.
+void OutputBuffer::empty_flying() {
+    flying_.clear();
+    flying_sent_ = 0;
+    // Neither clear() nor the assignment of an empty string gives the memory back.
+    if (flying_.capacity() > kKeptBytesMax) std::string().swap(flying_);
 }
 
 void OutputBuffer::fail() {

@@ -44,6 +44,7 @@ public:
 
 private:
     void on_written(boost::system::error_code ec, std::size_t bytes);
+    void empty_flying();
     void fail();
 
     asio::io_context& loop_;
