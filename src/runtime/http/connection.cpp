@@ -98,6 +98,7 @@ awaitable<bool> Connection::serve_one() {
     silence_.clear();
     hangup_.clear();
     keep_alive_interval_ = {};
+    drop_body();
     is_handling_ = false;
     server_->active.fetch_sub(1);
 
@@ -311,6 +312,11 @@ awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max)
         const auto parsed = parse_some();
         if (!parsed) co_return parsed.error();
         if (parser_->body.size() > bytes_max) co_return too_large();
+        if (!has_room_for_body()) {
+            co_return Error(ErrorCode::kOverloaded,
+                            "too many bytes of other requests are held; retry later")
+                .with_retry_after(std::chrono::seconds(1));
+        }
         if (parser_->is_done()) break;
         const bool has_more = co_await fill();
         if (has_more) continue;
@@ -322,6 +328,20 @@ awaitable<Result<std::string_view>> Connection::read_body(std::size_t bytes_max)
     io_deadline_.clear();
     start_read();
     co_return std::string_view(parser_->body);
+}
+
+bool Connection::has_room_for_body() {
+    const std::size_t grown = parser_->body.size() - body_bytes_;
+    if (grown == 0) return true;
+    body_bytes_ += grown;
+    const std::size_t before = server_->bodies_bytes.fetch_add(grown, std::memory_order_relaxed);
+    return before + grown <= server_->limits.bodies_bytes_max;
+}
+
+/// A connection that waits for its next request holds nothing of the last.
+void Connection::drop_body() {
+    std::string().swap(parser_->body);
+    server_->bodies_bytes.fetch_sub(std::exchange(body_bytes_, 0), std::memory_order_relaxed);
 }
 
 bool Connection::keeps_alive() const {

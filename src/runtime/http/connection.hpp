@@ -26,6 +26,7 @@ struct ServerShared {
     Server::ErrorPage error_page;
     std::atomic<bool> is_draining{false};
     std::atomic<std::size_t> active{0};
+    std::atomic<std::size_t> bodies_bytes{0};  ///< held for handlers
 };
 
 /// One connection of the server, on one loop. A read is always under way while a handler runs: the
@@ -77,6 +78,9 @@ private:
     Result<void> check_raw_head(std::string_view parsed);
     Result<void> check_framing() const;
     Error headers_too_large() const;
+    /// Counts what the body has grown by; false when all bodies together are over their limit.
+    bool has_room_for_body();
+    void drop_body();
     /// To HEAD goes the answer to GET without its body.
     bool is_head() const { return parser_->method == "HEAD"; }
     void split_target();
@@ -105,6 +109,7 @@ private:
 
     std::optional<RequestParser> parser_;
     std::size_t head_bytes_ = 0;  ///< parsed so far
+    std::size_t body_bytes_ = 0;  ///< counted in the server's bodies_bytes
     RequestHead head_;
     runtime::Deadline io_deadline_;       ///< closes the connection
     runtime::Deadline request_deadline_;  ///< cancels the handler

@@ -386,6 +386,29 @@ TEST_F(ConnectionTest, ADeadlineDuringTheBodyIsNoFaultOfItsFraming) {
     EXPECT_EQ(answer.find("framing"), std::string::npos) << answer;
 }
 
+TEST_F(ConnectionTest, AllBodiesTogetherHaveALimit) {
+    ServerLimits limits;
+    limits.bodies_bytes_max = 1000;
+    RawPeer slow = connect(echo, limits);
+    const auto status_of_another = [this] {
+        RawPeer another = connect_again();
+        another.send(
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 300\r\n\r\n" +
+            std::string(300, 'y'));
+        return another.read_to_end().substr(9, 3);
+    };
+    EXPECT_EQ(status_of_another(), "200");
+
+    slow.send("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" + std::string(800, 'x'));
+    ASSERT_TRUE(test::wait_until([&] { return handled_ == 2; }));
+
+    EXPECT_TRUE(test::wait_until([&] { return status_of_another() == "503"; }));
+    slow.send(std::string(100, 'x'));
+    EXPECT_TRUE(slow.read_until("xxx").starts_with("HTTP/1.1 200"));
+    // The slow one's connection stays open, and holds nothing.
+    EXPECT_TRUE(test::wait_until([&] { return status_of_another() == "200"; }));
+}
+
 TEST_F(ConnectionTest, ClosesWhenTheBodyDoesNotEnd) {
     ServerLimits limits;
     limits.body_timeout = 20ms;

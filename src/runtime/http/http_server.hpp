@@ -19,6 +19,7 @@ namespace quire::http {
 struct ServerLimits {
     std::size_t header_bytes_max = 64 * 1024;
     std::size_t connections_max = 20'000;
+    std::size_t bodies_bytes_max = 256 * 1024 * 1024;  ///< of all requests that run
     std::chrono::milliseconds header_timeout{10'000};  ///< from first byte to end of headers
     std::chrono::milliseconds idle_timeout{75'000};    ///< between requests
     std::chrono::milliseconds body_timeout{60'000};    ///< for the whole body
@@ -54,7 +55,8 @@ public:
 
     virtual const RequestHead& head() const = 0;
     /// Reads the body: kRequestTooLarge above `bytes_max` (at once when content-length says so),
-    /// kInvalidValue for broken framing, kCancelled when the client left.
+    /// kInvalidValue for broken framing, kOverloaded when the bodies of all requests leave no room,
+    /// kCancelled when the client left.
     virtual awaitable<Result<std::string_view>> read_body(std::size_t bytes_max) = 0;
 
     /// Exactly one of `respond` and `begin_stream` per exchange. kCancelled: the client is gone.
