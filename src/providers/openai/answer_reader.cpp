@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace quire::providers {
@@ -15,6 +16,8 @@ using runtime::find_member;
 using runtime::text_member;
 
 constexpr std::int64_t kTokensMax = 1LL << 40;
+constexpr std::array<std::string_view, 5> kReasons{"stop", "length", "tool_calls", "content_filter",
+                                                   "function_call"};
 
 Error garbage(std::string_view what) {
     return {ErrorCode::kUpstreamError, fmt::format("not a chat completion: {}", what)};
@@ -33,6 +36,22 @@ int status_named(const json::object& error) {
     const auto in_text = config::parse_integer(text_member(error, "code"));
     if (in_text) number = *in_text;
     return number >= 400 && number < 500 ? static_cast<int>(number) : 0;
+}
+
+/// Of content as text, or as a list of parts: the texts of the parts of one type. Reasoning stands
+/// as `{"type":"thinking","thinking":[{"type":"text","text":"…"}]}` among them.
+std::string text_of_parts(const json::value& content, std::string_view type) {
+    if (content.is_string() && type == "text") {
+        return std::string(std::string_view(content.get_string()));
+    }
+    std::string text;
+    if (!content.is_array()) return text;
+    for (const json::value& part : content.get_array()) {
+        if (!part.is_object() || text_member(part.get_object(), "type") != type) continue;
+        const json::value* member = find_member(part.get_object(), type);
+        if (member != nullptr) text += text_of_parts(*member, "text");
+    }
+    return text;
 }
 
 const json::object* first_choice(const json::object& body) {
@@ -106,23 +125,26 @@ Result<void> AnswerReader::read_whole(std::string_view body_text) {
     return {};
 }
 
+bool AnswerReader::add_text(Channel channel, std::string text) {
+    if (text.empty()) return false;
+    auto& delta = deltas_.emplace_back();
+    delta.set_channel(channel);
+    delta.set_text(std::move(text));
+    return true;
+}
+
 void AnswerReader::read_piece(const json::object& piece, const json::value* logprobs) {
-    const auto add_text = [&](std::string_view key, Channel channel) {
-        const std::string_view text = text_member(piece, key);
-        if (text.empty()) return false;
-        auto& delta = deltas_.emplace_back();
-        delta.set_channel(channel);
-        delta.set_text(text.data(), text.size());
-        return true;
-    };
-    if (!add_text("reasoning_content", Channel::REASONING)) {
-        add_text("reasoning", Channel::REASONING);
-    }
-    const bool has_content = add_text("content", Channel::CONTENT);
+    const std::string_view reasoning = text_member(piece, "reasoning_content");
+    const auto& thought = reasoning.empty() ? text_member(piece, "reasoning") : reasoning;
+    add_text(Channel::REASONING, std::string(thought));
+    const json::value* content = find_member(piece, "content");
+    if (content != nullptr) add_text(Channel::REASONING, text_of_parts(*content, "thinking"));
+    const bool has_content =
+        content != nullptr && add_text(Channel::CONTENT, text_of_parts(*content, "text"));
     if (has_content && logprobs != nullptr) {
         deltas_.back().set_logprobs_json(json::serialize(*logprobs));
     }
-    add_text("refusal", Channel::REFUSAL);
+    add_text(Channel::REFUSAL, std::string(text_member(piece, "refusal")));
     if (const json::value* calls = find_member(piece, "tool_calls")) read_tool_calls(*calls);
 }
 
@@ -130,22 +152,52 @@ void AnswerReader::read_tool_calls(const json::value& calls) {
     if (!calls.is_array()) return;
     std::int64_t position = 0;
     for (const json::value& item : calls.get_array()) {
+        const std::int64_t at = position++;
         if (!item.is_object()) continue;
         const json::object& from = item.get_object();
+        if (find_member(from, "custom") != nullptr) continue;
+        const std::string_view id = text_member(from, "id");
+        const json::value* function = find_member(from, "function");
+        const bool has_function = function != nullptr && function->is_object();
+        if (!has_function && id.empty()) continue;  // it says nothing
+        const auto text_of = [&](std::string_view key) {
+            return has_function ? text_member(function->get_object(), key) : std::string_view();
+        };
+        const std::string_view name = text_of("name");
+        const std::int64_t place = runtime::int_member(from, "index").value_or(at);
         auto& delta = deltas_.emplace_back();
         delta.set_channel(Channel::TOOL_CALL);
         auto& call = *delta.mutable_tool_call();
-        const auto index = runtime::int_member(from, "index").value_or(position++);
-        call.set_index(static_cast<std::int32_t>(index));
-        call.set_id(std::string(text_member(from, "id")));
+        call.set_index(number_of(place, id, !name.empty()));
+        call.set_id(std::string(id));
         call.set_type(std::string(text_member(from, "type")));
-        const json::value* function = find_member(from, "function");
-        if (function == nullptr || !function->is_object()) continue;
-        call.set_name(std::string(text_member(function->get_object(), "name")));
-        call.set_arguments(std::string(text_member(function->get_object(), "arguments")));
+        call.set_name(std::string(name));
+        call.set_arguments(std::string(text_of("arguments")));
         // Streams of some servers leave the type out; clients need it with the first piece.
         if (!call.name().empty() && call.type().empty()) call.set_type("function");
     }
+}
+
+/// Some servers give every call of an answer the same index, or count within a chunk. There a name
+/// and another id tell that a call begins; an id alone does not, for some make one for each piece.
+std::int32_t AnswerReader::number_of(std::int64_t place, std::string_view id, bool has_name) {
+    const auto [at, is_first] = calls_.try_emplace(place);
+    Call& call = at->second;
+    const bool is_another = has_name && call.has_name && !id.empty() && id != call.id;
+    if (is_first || is_another) call = {calls_begun_++, std::string(id), false};
+    call.has_name = call.has_name || has_name;
+    return call.index;
+}
+
+Completion AnswerReader::completion() const {
+    Completion out = completion_;
+    std::string& reason = out.finish_reason;
+    // Agents go on by it: with `stop` they would never make the calls.
+    if (calls_begun_ > 0 && reason == "stop") reason = "tool_calls";
+    if (reason == "max_tokens") reason = "length";
+    const bool is_known = reason.empty() || std::ranges::find(kReasons, reason) != kReasons.end();
+    if (!is_known) reason = "stop";
+    return out;
 }
 
 void AnswerReader::read_usage(const json::object& body) {

@@ -3,6 +3,7 @@
 #include "providers/provider.hpp"
 #include "runtime/json.hpp"
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,16 +31,28 @@ public:
     bool is_done() const { return is_done_; }
     /// A finish_reason came, so that the answer is whole.
     bool has_finished() const { return !completion_.finish_reason.empty(); }
-    Completion completion() const { return completion_; }
+    /// Its finish_reason is one of OpenAI's, whatever the provider's was.
+    Completion completion() const;
 
 private:
     Result<const json::object*> object_of(const Result<json::value>& parsed,
                                           std::string_view text) const;
     void read_piece(const json::object& piece, const json::value* logprobs);
+    bool add_text(common::v1::Channel channel, std::string text);
     void read_tool_calls(const json::value& calls);
+    std::int32_t number_of(std::int64_t place, std::string_view id, bool has_name);
     void read_usage(const json::object& body);
 
+    /// The newest call of a place.
+    struct Call {
+        std::int32_t index = 0;  ///< in the order in which calls began
+        std::string id;
+        bool has_name = false;
+    };
+
     std::span<const std::string> secrets_;
+    std::map<std::int64_t, Call> calls_;  ///< by the provider's index
+    std::int32_t calls_begun_ = 0;
     std::vector<common::v1::Delta> deltas_;
     Completion completion_;
     bool has_content_ = false;

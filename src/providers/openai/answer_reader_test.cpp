@@ -147,6 +147,100 @@ TEST(AnswerReader, NumbersToolCallsThatComeWithoutAnIndex) {
     EXPECT_EQ(seen.reader.completion().finish_reason, "tool_calls");
 }
 
+/// `index id name arguments` of each piece.
+std::vector<std::string> calls_of(const Seen& seen) {
+    std::vector<std::string> calls;
+    for (const Delta& delta : seen.deltas) {
+        const auto& call = delta.tool_call();
+        calls.push_back(
+            fmt::format("{} {} {} {}", call.index(), call.id(), call.name(), call.arguments()));
+    }
+    return calls;
+}
+
+std::string calls_chunk(std::string_view calls) {
+    return chunk(fmt::format(R"({{"tool_calls":[{}]}})", calls));
+}
+
+TEST(AnswerReader, ParallelCallsStayApartWhateverTheirIndex) {
+    constexpr std::string_view kFirst = R"("id":"c1","function":{"name":"f","arguments":"1"}})";
+    constexpr std::string_view kSecond = R"("id":"c2","function":{"name":"g","arguments":"2"}})";
+    for (const std::string_view index :
+         {R"({"index":0,)", R"({"index":-7,)", R"({"index":4294967296,)", "{"}) {
+        const Seen seen = read_events({calls_chunk(fmt::format("{}{}", index, kFirst)),
+                                       calls_chunk(fmt::format("{}{}", index, kSecond))});
+
+        EXPECT_EQ(calls_of(seen), (std::vector<std::string>{"0 c1 f 1", "1 c2 g 2"})) << index;
+    }
+}
+
+TEST(AnswerReader, WhatFollowsGoesToTheNewestCallOfItsIndex) {
+    const Seen seen =
+        read_events({calls_chunk(R"({"index":0,"id":"c1","function":{"name":"f","arguments":""}})"),
+                     calls_chunk(R"({"index":0,"id":"c2","function":{"name":"g","arguments":""}})"),
+                     calls_chunk(R"({"index":0,"function":{"arguments":"2"}})")});
+
+    EXPECT_EQ(calls_of(seen), (std::vector<std::string>{"0 c1 f ", "1 c2 g ", "1   2"}));
+}
+
+/// vLLM makes an id for every piece, others repeat the name.
+TEST(AnswerReader, NeitherAnIdNorANameAloneBeginsACall) {
+    const Seen seen = read_events(
+        {calls_chunk(R"({"index":0,"id":"c1","function":{"name":"f","arguments":""}})"),
+         calls_chunk(R"({"index":0,"id":"c9","function":{"arguments":"1"}})"),
+         calls_chunk(R"({"index":0,"id":"c1","function":{"name":"f","arguments":"2"}})")});
+
+    EXPECT_EQ(calls_of(seen), (std::vector<std::string>{"0 c1 f ", "0 c9  1", "0 c1 f 2"}));
+}
+
+TEST(AnswerReader, DropsCallsOfCustomTools) {
+    const Seen seen = read_events(
+        {calls_chunk(R"({"index":0,"id":"c1","type":"custom","custom":{"name":"x","input":""}})"),
+         calls_chunk(R"({"index":0,"custom":{"input":"y"}})"), calls_chunk(R"({"index":0})")});
+
+    EXPECT_TRUE(seen.deltas.empty());
+}
+
+/// As Mistral's reasoning models answer.
+TEST(AnswerReader, ReadsContentThatIsAListOfParts) {
+    constexpr std::string_view kParts = R"({"content":[
+        {"type":"thinking","thinking":[{"type":"text","text":"hm "},{"type":"text","text":"so"}]},
+        {"type":"text","text":"a"},{"type":"reference","reference_ids":[1]},
+        {"type":"text","text":"b"}]})";
+    for (const Seen& seen : {read_events({chunk(kParts)}), read_whole(whole(kParts))}) {
+        EXPECT_EQ(text_of(seen.deltas, Channel::REASONING), "hm so");
+        EXPECT_EQ(text_of(seen.deltas, Channel::CONTENT), "ab");
+    }
+}
+
+TEST(AnswerReader, TellsOneOfOpenAisReasons) {
+    const auto reason_of = [](std::string_view told) {
+        return read_events({chunk("{}", fmt::format(R"("finish_reason":"{}")", told))})
+            .reader.completion()
+            .finish_reason;
+    };
+    for (const std::string_view known :
+         {"stop", "length", "tool_calls", "content_filter", "function_call"}) {
+        EXPECT_EQ(reason_of(known), known);
+    }
+    EXPECT_EQ(reason_of("eos"), "stop");
+    EXPECT_EQ(reason_of("max_tokens"), "length");
+}
+
+TEST(AnswerReader, CallsEndWithToolCalls) {
+    constexpr std::string_view kCall =
+        R"({"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{}"}}]})";
+    EXPECT_EQ(
+        read_events({chunk(kCall, R"("finish_reason":"stop")")}).reader.completion().finish_reason,
+        "tool_calls");
+    EXPECT_EQ(read_whole(whole(kCall, R"("finish_reason":null)")).reader.completion().finish_reason,
+              "tool_calls");
+    EXPECT_EQ(read_events({chunk(kCall, R"("finish_reason":"length")")})
+                  .reader.completion()
+                  .finish_reason,
+              "length");
+}
+
 TEST(AnswerReader, ReadsAPlainAnswerAsAWhole) {
     const Seen seen = read_whole(
         whole(R"({"role":"assistant","reasoning_content":"r","content":"c","refusal":null})",

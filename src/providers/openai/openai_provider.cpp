@@ -43,7 +43,7 @@ bool is_of_upstream(const Error& error) {
     return error.code() == ErrorCode::kUpstreamError || error.code() == ErrorCode::kUpstreamTimeout;
 }
 
-/// With its finish_reason the answer is whole: a connection that breaks or falls silent after it
+/// With its finish_reason the answer is whole: what breaks, falls silent or cannot be read after it
 /// takes nothing away, least of all the count that may have come.
 /// What counts as a sign of life is content, not bytes: a server that only sends comments has
 /// `first_token` and `between_tokens` like one that sends nothing.
@@ -60,10 +60,11 @@ awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaS
         }
         if (!bytes || bytes->empty()) break;
         const auto fed = events.feed(*bytes);
-        if (!fed) co_return fed.error();
+        const bool is_sound = fed.has_value();
         while (const auto event = events.next()) {
             if (reader.is_done()) break;
             const auto read = reader.read_event(event->data);
+            if (!read && reader.has_finished()) co_return reader.completion();
             if (!read) co_return read.error();
             for (const common::v1::Delta& delta : reader.deltas()) {
                 const auto written = co_await sink.write(delta);
@@ -71,6 +72,9 @@ awaitable<Result<Completion>> read_stream(http::ClientResponse& response, DeltaS
             }
             if (!reader.deltas().empty()) response.expire_at(clock.steady() + between_tokens);
         }
+        if (is_sound) continue;
+        if (reader.has_finished()) break;
+        co_return fed.error();
     }
     if (!reader.has_finished()) {
         co_return Error(ErrorCode::kUpstreamError, "the answer ended without a finish_reason");

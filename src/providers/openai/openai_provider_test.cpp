@@ -222,6 +222,17 @@ TEST_F(OpenAiProviderTest, AStreamThatBreaksAfterItsReasonIsWholeAndKeepsItsCoun
         ASSERT_TRUE(counted->usage);
         EXPECT_EQ(counted->usage->output_tokens(), 3);
     }
+    for (const std::string& unreadable :
+         {event("garbage"), event(R"({"error":{"message":"no"}})"), event("[DONE] "),
+          "data: " + std::string(1'100'000, 'x')}) {
+        script_.pieces = {content("a"), finish(), count, unreadable};
+        script_.end = Script::End::kFinish;
+
+        const auto counted = generate();
+
+        ASSERT_TRUE(counted) << unreadable.substr(0, 20);
+        EXPECT_TRUE(counted->usage) << unreadable.substr(0, 20);
+    }
     script_.pieces = {content("a"), finish()};
     script_.end = Script::End::kCut;
     const auto uncounted = generate();
