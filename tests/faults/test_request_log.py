@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from chat import model
 from kill_load import Load
 from quire_process import Sim, Up
-from statement import balance, by_request, entries
+from statement import balance, by_request, entries, usage_total
 from waiting import wait_until
 
 KILLS = 100 if os.environ.get("QUIRE_SOAK") == "1" else 10
@@ -57,13 +56,6 @@ def logged(up: Up) -> list[dict[str, Any]]:
 
 def costs(log: list[dict[str, Any]]) -> Costs:
     return {one["id"]: one["cost"]["amount"] for one in log if one["cost"]["amount"]}
-
-
-def usage_total(data: Path) -> int:
-    """What the usage by day, model and key adds up to."""
-    with sqlite3.connect(f"file:{data / 'analytics.db'}?mode=ro", uri=True) as store:
-        (total,) = store.execute("SELECT COALESCE(SUM(cost), 0) FROM usage_days").fetchone()
-    return int(total)
 
 
 def kill_under_load(up: Up, chance: random.Random) -> set[str]:

@@ -67,7 +67,7 @@ MUTANTS = {
     ],
     # What exceeds the hold and the balance is nobody's.
     "write_off_forgotten": [
-        (LEDGER, "if (paid == excess) return {};", "if (paid <= excess) return {};"),
+        (LEDGER, "if (paid == excess) return Money();", "if (paid <= excess) return Money();"),
     ],
     # SQLite does not sync each commit.
     "commit_not_synced": [

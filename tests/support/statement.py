@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from quire_process import Up
@@ -41,6 +43,13 @@ def entries(up: Up, until: set[str] | None = None) -> list[Entry]:
             found.append(entry)
         if not page["has_more"]:
             return found
+
+
+def usage_total(data: Path) -> int:
+    """What the usage by day, model and key adds up to."""
+    with sqlite3.connect(f"file:{data / 'analytics.db'}?mode=ro", uri=True) as store:
+        (total,) = store.execute("SELECT COALESCE(SUM(cost), 0) FROM usage_days").fetchone()
+    return int(total)
 
 
 def by_request(statement: list[Entry]) -> dict[str, list[tuple[str, int]]]:

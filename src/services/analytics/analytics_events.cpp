@@ -56,9 +56,10 @@ Result<void> apply_settled(LogBatch& batch, const common::v1::OutboxEvent& event
     RequestRow& row = batch.request(owner, settled.request_id());
     if (!row.is_told) fill_from(settled, event, row.request);
     row.is_settled = true;
-    batch.add_usage(owner, {event.time_us() / kDayMicros, settled.outcome().model(),
-                            settled.key_id(), 1, settled.usage().input_tokens(),
-                            settled.usage().output_tokens(), settled.cost().amount()});
+    batch.add_usage(owner,
+                    {event.time_us() / kDayMicros, settled.outcome().model(), settled.key_id(), 1,
+                     settled.usage().input_tokens(), settled.usage().output_tokens(),
+                     settled.cost().amount() - settled.written_off()});
     row.request.mutable_usage()->Swap(settled.mutable_usage());
     row.request.mutable_cost()->Swap(settled.mutable_cost());
     return {};

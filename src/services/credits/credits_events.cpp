@@ -40,7 +40,7 @@ common::v1::Cost to_message(const PricedUsage& cost, bool is_estimated) {
 }
 
 storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& hold,
-                                 const PricedUsage& cost) {
+                                 const PricedUsage& cost, Money written_off) {
     v1::Settled message;
     message.set_org_id(hold.org_id);
     message.set_project_id(hold.project_id);
@@ -48,6 +48,7 @@ storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& ho
     message.set_request_id(order.request_id);
     fill(*message.mutable_usage(), order.usage);
     *message.mutable_cost() = to_message(cost, order.usage.is_estimated);
+    message.set_written_off(written_off.micros);
     fill(*message.mutable_outcome(), order.facts);
     storage::OutboxRow row;
     row.type = kSettledType;

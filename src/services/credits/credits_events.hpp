@@ -14,7 +14,7 @@ common::v1::Cost to_message(const PricedUsage& cost, bool is_estimated);
 
 /// What the ledger tells, as outbox rows without id and time: credits.v1.Settled and .Granted.
 storage::OutboxRow settled_event(const SettleOrder& order, const TransferRow& hold,
-                                 const PricedUsage& cost);
+                                 const PricedUsage& cost, Money written_off);
 storage::OutboxRow granted_event(const TransferRow& grant, const std::string& traceparent);
 const storage::EventTypes& event_types();
 

@@ -18,7 +18,7 @@ TEST(CreditsEvents, ASettlementIsToldWhole) {
     hold.key_id = "key_1";
     const auto cost = price_usage(order.usage, {7, 150'000, 600'000});
 
-    const auto event = settled_event(order, hold, *cost);
+    const auto event = settled_event(order, hold, *cost, Money{7});
 
     v1::Settled told;
     ASSERT_TRUE(told.ParseFromString(event.payload));
@@ -48,7 +48,7 @@ TEST(CreditsEvents, ARequestThatUsedNothingIsToldToo) {
     SettleOrder order;
     order.request_id = "req_1";
 
-    const auto event = settled_event(order, TransferRow(), PricedUsage());
+    const auto event = settled_event(order, TransferRow(), PricedUsage(), Money());
 
     v1::Settled told;
     ASSERT_TRUE(told.ParseFromString(event.payload));

@@ -314,18 +314,18 @@ Result<PricedUsage> Ledger::settle_open(const SettleOrder& order, const HoldRow&
     const Money within = std::min(cost.total, hold.amount);
     const auto closed = close_hold(hold, TransferKind::kUsage, within, order.usage);
     if (!closed) return closed.error();
+    Money written_off;
     if (cost.total > within) {
         TransferRow excess =
             new_row(hold.org_id, hold.request_id, Slot::kOverrun, TransferKind::kOverrun);
         excess.description = hold.model;
-        const auto booked = book_excess(excess, {cost.total.micros - within.micros});
-        if (!booked) return booked.error();
+        QUIRE_TRY(written_off, book_excess(excess, {cost.total.micros - within.micros}));
     }
     TransferRow whose;
     whose.org_id = hold.org_id;
     whose.project_id = hold.project_id;
     whose.key_id = hold.key_id;
-    const auto told = tell_settled(order, whose, cost);
+    const auto told = tell_settled(order, whose, cost, written_off);
     if (!told) return told.error();
     return cost;
 }
@@ -350,11 +350,10 @@ Result<PricedUsage> Ledger::settle_late(const SettleOrder& order, const Transfer
     late.description = expired.description;
     late.price_version = expired.price_version;
     late.usage = order.usage;
-    const auto booked = book_excess(late, cost.total);
-    if (!booked) return booked.error();
+    QUIRE_TRY(const Money written_off, book_excess(late, cost.total));
     QUIRE_TRY(const auto hold, note(store_->find_transfer(order.request_id, Slot::kHold)));
     QUIRE_ASSERT(hold, "what has expired was held");
-    const auto told = tell_settled(order, *hold, cost);
+    const auto told = tell_settled(order, *hold, cost, written_off);
     if (!told) return told.error();
     return cost;
 }
@@ -365,8 +364,8 @@ Result<PricedUsage> Ledger::settled_before(const SettleOrder& order, const Trans
 }
 
 /// Books what no hold covers: from what is available, as `first` says, and the rest as the
-/// operator's loss.
-Result<void> Ledger::book_excess(const TransferRow& first, Money excess) {
+/// operator's loss, which it gives.
+Result<Money> Ledger::book_excess(const TransferRow& first, Money excess) {
     const Money paid = std::min(excess, accounts_.available(first.org_id));
     if (paid.micros > 0 || first.slot == Slot::kLate) {
         TransferRow row = first;
@@ -375,7 +374,7 @@ Result<void> Ledger::book_excess(const TransferRow& first, Money excess) {
         row.posted = paid;
         QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
     }
-    if (paid == excess) return {};
+    if (paid == excess) return Money();
     TransferRow row =
         new_row(first.org_id, first.reference, Slot::kWriteOff, TransferKind::kWriteOff);
     row.debit_account = kWriteOffId;
@@ -383,7 +382,7 @@ Result<void> Ledger::book_excess(const TransferRow& first, Money excess) {
     row.posted = {excess.micros - paid.micros};
     row.description = first.description;
     QUIRE_TRY([[maybe_unused]] const bool booked, book(row));
-    return {};
+    return row.posted;
 }
 
 Result<PricedUsage> Ledger::priced(const TokenUsage& usage, std::int64_t price_version) {
@@ -404,8 +403,8 @@ Result<PricedUsage> Ledger::priced(const TokenUsage& usage, std::int64_t price_v
 }
 
 Result<void> Ledger::tell_settled(const SettleOrder& order, const TransferRow& hold,
-                                  const PricedUsage& cost) {
-    storage::OutboxRow event = settled_event(order, hold, cost);
+                                  const PricedUsage& cost, Money written_off) {
+    storage::OutboxRow event = settled_event(order, hold, cost, written_off);
     event.event_id = next_id("evt");
     event.created_at = now();
     return note(store_->append_event(event));

@@ -163,10 +163,10 @@ private:
     Result<PricedUsage> settle_closed(const SettleOrder& order);
     Result<PricedUsage> settle_late(const SettleOrder& order, const TransferRow& expired);
     Result<PricedUsage> settled_before(const SettleOrder& order, const TransferRow& usage);
-    Result<void> book_excess(const TransferRow& first, Money excess);
+    Result<Money> book_excess(const TransferRow& first, Money excess);
     Result<PricedUsage> priced(const TokenUsage& usage, std::int64_t price_version);
     Result<void> tell_settled(const SettleOrder& order, const TransferRow& hold,
-                              const PricedUsage& cost);
+                              const PricedUsage& cost, Money written_off);
 
     TransferRow new_row(const std::string& org_id, const std::string& reference, Slot slot,
                         TransferKind kind);

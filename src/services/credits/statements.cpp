@@ -4,6 +4,12 @@ namespace quire::credits {
 
 using storage::Row;
 
+namespace {
+
+constexpr std::string_view kBeyondAllIds = "txn_~";
+
+}  // namespace
+
 Result<Balance> read_balance(storage::Connection& connection, const std::string& org_id) {
     QUIRE_TRY(const auto rows,
               connection.query("SELECT credits_posted - debits_posted - debits_pending, "
@@ -21,15 +27,17 @@ Entry entry_of_grant(const TransferRow& grant) {
 
 Result<std::vector<Entry>> read_entries(storage::Connection& connection, const std::string& org_id,
                                         const std::string& after, std::int64_t limit) {
-    QUIRE_TRY(const auto rows,
-              connection.query("SELECT id, at, kind, CASE kind WHEN 'grant' THEN posted ELSE "
-                               "-posted END, CASE kind WHEN 'grant' THEN '' ELSE reference END, "
-                               "description FROM transfers WHERE org_id = $1 AND "
-                               // In the words of the index `entries`, which SQLite compares.
-                               "(kind = 'grant' OR kind = 'usage' OR kind = 'overrun') "
-                               "AND ($2 = '' OR id < $2) "
-                               "ORDER BY id DESC LIMIT $3",
-                               {org_id, after, limit}));
+    // The first page is before an id that is beyond all: with `$2 = '' OR` SQLite would read all
+    // that is newer.
+    QUIRE_TRY(
+        const auto rows,
+        connection.query("SELECT id, at, kind, CASE kind WHEN 'grant' THEN posted ELSE "
+                         "-posted END, CASE kind WHEN 'grant' THEN '' ELSE reference END, "
+                         "description FROM transfers WHERE org_id = $1 AND "
+                         // In the words of the index `entries`, which SQLite compares.
+                         "(kind = 'grant' OR kind = 'usage' OR kind = 'overrun') "
+                         "AND id < $2 ORDER BY id DESC LIMIT $3",
+                         {org_id, after.empty() ? kBeyondAllIds : std::string_view(after), limit}));
     std::vector<Entry> entries;
     for (const Row& row : rows) {
         entries.push_back({row.text(0),
