@@ -18,8 +18,6 @@ constexpr std::int64_t kPruneMax = 100;
 constexpr std::size_t kStoryBytesMax = 64 * 1024 * 1024;
 /// Whoever consumes the events may be away for so long.
 constexpr std::chrono::hours kEventLife{7 * 24};
-/// A look at the oldest events reads some of them whole.
-constexpr std::chrono::seconds kPruneEvery{10};
 
 constexpr std::string_view kCompletedType = "quire.prompts.generation_completed.v1";
 constexpr std::string_view kFailedType = "quire.prompts.generation_failed.v1";
@@ -121,11 +119,13 @@ void Journal::schedule(std::chrono::milliseconds pause) {
 
 void Journal::put_back(Flush flush) {
     const std::lock_guard lock(mutex_);
+    is_scheduled_ = false;
+    std::erase_if(flush.checkpoints, [this](const auto& checkpoint) {
+        return !written_.contains(checkpoint.first);  // settled since
+    });
     if (is_stopping_) {
-        for (const auto& [request_id, settle] : flush.checkpoints) {
-            if (written_.contains(request_id)) tell_lost(request_id, settle);  // not settled since
-        }
-        return;
+        tell_what_is_lost(flush);
+        return schedule_what_waits();
     }
     waiting_.merge(flush.checkpoints);
     obsolete_.insert(obsolete_.end(), flush.obsolete.begin(), flush.obsolete.end());
@@ -134,6 +134,16 @@ void Journal::put_back(Flush flush) {
                          std::make_move_iterator(stories_.end()));
     stories_ = std::move(flush.stories);
     schedule(kRetry);
+}
+
+void Journal::tell_what_is_lost(const Flush& flush) const {
+    for (const auto& [request_id, settle] : flush.checkpoints) {
+        if (!waiting_.contains(request_id)) tell_lost(request_id, settle);
+    }
+    for (std::size_t i = 0; i < flush.stories.size(); ++i) count_dropped();
+    if (flush.stories.empty()) return;
+    QUIRE_LOG(warn, "pages of the request log are lost at the end of the process",
+              {"count", flush.stories.size()});
 }
 
 void Journal::stop() {
@@ -154,9 +164,7 @@ Result<void> Journal::write(Connection& connection, const Flush& flush) {
         QUIRE_TRY([[maybe_unused]] const auto gone,
                   connection.execute("DELETE FROM journal WHERE request_id = $1", {request_id}));
     }
-    const auto told = write_stories(connection, flush.stories);
-    if (!told) return told;
-    return prune_events(connection);
+    return write_stories(connection, flush.stories);
 }
 
 Result<void> Journal::write_stories(Connection& connection,
@@ -173,15 +181,6 @@ Result<void> Journal::write_stories(Connection& connection,
     return {};
 }
 
-Result<void> Journal::prune_events(Connection& connection) {
-    const SteadyTime steady = clock_.steady();
-    if (steady < prune_at_) return {};
-    const Timestamp now = retention_clock_.now();
-    QUIRE_TRY(const bool has_more, retention_.prune(connection, now - kEventLife, now));
-    prune_at_ = has_more ? steady : steady + kPruneEvery;
-    return {};
-}
-
 awaitable<Result<common::v1::OutboxPage>> Journal::read_outbox(
     const common::v1::ReadOutboxRequest& request) {
     const auto& story = v1::GenerationStory::default_instance();
@@ -193,22 +192,37 @@ awaitable<Result<common::v1::OutboxPage>> Journal::read_outbox(
 awaitable<void> Journal::flush_after(std::chrono::milliseconds pause) {
     const auto gathered = co_await runtime::sleep_for(pause);
     ignore(gathered, "only gathers");
-    Flush flush;
-    {
-        const std::lock_guard lock(mutex_);
-        is_scheduled_ = false;
-        flush.checkpoints.swap(waiting_);
-        flush.obsolete.swap(obsolete_);
-        flush.stories.swap(stories_);
-        story_bytes_ = 0;
-        for (const auto& [request_id, settle] : flush.checkpoints) written_.insert(request_id);
-    }
+    Flush flush = take_waiting();
     auto work = [&](Connection& connection) { return write(connection, flush); };
     const auto written = co_await database_.write(std::move(work));
-    if (written) co_return;
+    if (written) {
+        end_flush();
+        co_return;
+    }
     QUIRE_LOG(warn, "checkpoints were not written", {"why", written.error().message()});
     count_failed();
     put_back(std::move(flush));
+}
+
+Journal::Flush Journal::take_waiting() {
+    const std::lock_guard lock(mutex_);
+    Flush flush;
+    flush.checkpoints.swap(waiting_);
+    flush.obsolete.swap(obsolete_);
+    flush.stories.swap(stories_);
+    story_bytes_ = 0;
+    for (const auto& [request_id, settle] : flush.checkpoints) written_.insert(request_id);
+    return flush;
+}
+
+void Journal::end_flush() {
+    const std::lock_guard lock(mutex_);
+    is_scheduled_ = false;
+    schedule_what_waits();
+}
+
+void Journal::schedule_what_waits() {
+    if (!waiting_.empty() || !obsolete_.empty() || !stories_.empty()) schedule(kGather);
 }
 
 awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,
@@ -217,10 +231,6 @@ awaitable<Result<void>> Journal::put_outcome(const rpc::CallContext& ctx,
     const Timestamp now = clock_.now();
     const std::string bytes = settle.SerializeAsString();
     auto write = [&](Connection& connection) -> Result<void> {
-        QUIRE_TRY([[maybe_unused]] const auto pruned,
-                  connection.execute("DELETE FROM outcomes WHERE rowid IN (SELECT rowid FROM "
-                                     "outcomes WHERE expires_at < $1 LIMIT $2)",
-                                     {retention_clock_.now().micros, kPruneMax}));
         const auto kept = put_settlement(connection, settle.request_id(), bytes, now);
         if (!kept) return kept;
         QUIRE_TRY(
@@ -273,6 +283,20 @@ awaitable<Result<void>> Journal::clear() {
     };
     auto written = co_await database_.write(std::move(write));
     co_return written;
+}
+
+awaitable<Result<bool>> Journal::prune() {
+    const Timestamp now = retention_clock_.now();
+    auto write = [this, now](Connection& connection) -> Result<bool> {
+        QUIRE_TRY(const std::int64_t gone,
+                  connection.execute("DELETE FROM outcomes WHERE rowid IN (SELECT rowid FROM "
+                                     "outcomes WHERE expires_at < $1 LIMIT $2)",
+                                     {now.micros, kPruneMax}));
+        QUIRE_TRY(const bool has_more, retention_.prune(connection, now - kEventLife, now));
+        return has_more || gone >= kPruneMax;
+    };
+    auto pruned = co_await database_.write(std::move(write));
+    co_return pruned;
 }
 
 }  // namespace quire::prompts

@@ -54,6 +54,8 @@ public:
     awaitable<Result<std::vector<credits::v1::SettleRequest>>> unsettled();
     /// After recovery: nothing of an earlier process is needed any more.
     awaitable<Result<void>> clear();
+    /// Deletes a few of the answers and events whose time is over; gives whether there may be more.
+    awaitable<Result<bool>> prune();
 
     /// Writes what waits and ends; what cannot be written then is lost.
     void stop();
@@ -67,20 +69,24 @@ private:
     };
     static Result<void> write_stories(storage::Connection& connection,
                                       const std::vector<storage::OutboxRow>& stories);
-    Result<void> prune_events(storage::Connection& connection);
     Result<void> write(storage::Connection& connection, const Flush& flush);
     awaitable<void> flush_after(std::chrono::milliseconds pause);
-    /// Under the lock.
+    /// Under the lock. One flush at a time: of two, the older could be written last.
     void schedule(std::chrono::milliseconds pause);
-    /// The store refused it: it waits again, unless something newer does.
+    void schedule_what_waits();
+    Flush take_waiting();
+    /// It is written; what came meanwhile is next.
+    void end_flush();
+    /// The store refused it: what nothing newer has replaced waits again.
     void put_back(Flush flush);
+    /// Under the lock, at the end.
+    void tell_what_is_lost(const Flush& flush) const;
 
     storage::Database& database_;
     runtime::EventLoops& loops_;
     const Clock& clock_;
     RetentionClock retention_clock_;
-    storage::OutboxRetention retention_;  ///< of the writing thread, as is prune_at_
-    SteadyTime prune_at_;
+    storage::OutboxRetention retention_;  ///< of the writing thread
     std::mutex mutex_;
     std::map<std::string, std::string> waiting_;  ///< request to its serialized settlement
     std::set<std::string> written_;               ///< requests with a row in the journal

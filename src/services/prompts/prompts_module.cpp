@@ -2,12 +2,19 @@
 
 #include "base/id.hpp"
 #include "quire/prompts/v1/prompts_rpc.hpp"
+#include "runtime/log.hpp"
+#include "runtime/task_group.hpp"
 #include "services/prompts/prompts_schema.hpp"
 #include "services/prompts/prompts_service.hpp"
 #include "services/prompts/recovery.hpp"
 
 namespace quire::prompts {
 namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPruneEvery{std::chrono::minutes(10)};
+constexpr milliseconds kPrunePause{25};
 
 class PromptsModule final : public runtime::Module {
 public:
@@ -35,19 +42,37 @@ public:
         const auto recovered = runtime::run_blocking<void>(
             loops_.loop(0).get_executor(), "recovery", recover_holds(service_->deps()));
         if (!recovered) return Error(recovered.error()).in("recovery of open requests");
+        tasks_.spawn(loops_.loop(0).get_executor(), "retention of answers", prune_old());
         return {};
     }
     void stop() override {
+        tasks_.cancel();
+        tasks_.join_blocking();
         settlements_.stop();
         journal_.stop();
     }
 
 private:
+    /// Answers and events hold texts, so their time ends whether anybody asks or not.
+    awaitable<void> prune_old() {
+        for (;;) {
+            const auto has_more = co_await journal_.prune();
+            if (!has_more) {
+                QUIRE_LOG(warn, "old answers were not deleted",
+                          {"why", has_more.error().message()});
+            }
+            const milliseconds pause = has_more && *has_more ? kPrunePause : kPruneEvery;
+            const auto slept = co_await runtime::sleep_for(pause);
+            if (!slept) co_return;
+        }
+    }
+
     runtime::EventLoops& loops_;
     std::unique_ptr<storage::Database> database_;
     Journal journal_;
     Settlements settlements_;
     std::shared_ptr<PromptsService> service_;
+    runtime::TaskGroup tasks_;
 };
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "services/prompts/recovery.hpp"
 
 #include "runtime/metrics.hpp"
+#include "storage/sqlite_connection.hpp"
 #include "tests/support/prompts_under_test.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <latch>
+#include <thread>
 
 namespace quire::prompts {
 namespace {
@@ -66,6 +69,38 @@ TEST_F(RecoveryTest, SettlesTheLastCheckpoint) {
     ASSERT_EQ(under_.settled.size(), 1U);
     EXPECT_EQ(under_.settled[0].usage().output_tokens(), 5);
     EXPECT_TRUE(under_.voided.empty());
+}
+
+TEST_F(RecoveryTest, ACheckpointThatWasRefusedDoesNotReplaceANewerOne) {
+    using namespace std::chrono_literals;
+    const auto store = *storage::SqliteConnection::open(under_.folder.path() / "prompts.db");
+    ASSERT_TRUE(
+        store->run_script("CREATE TRIGGER refuse BEFORE INSERT ON journal WHEN "
+                          "NEW.request_id = 'req_2' BEGIN SELECT RAISE(ABORT, 'no'); END"));
+    std::latch written(1);
+    std::thread busy([&] {
+        auto wait = [&](storage::Connection&) -> Result<void> {
+            written.wait();
+            return {};
+        };
+        EXPECT_TRUE(test::run(under_.database->write(std::move(wait))));
+    });
+    under_.journal.checkpoint(settlement("req_1", 3));
+    under_.journal.checkpoint(settlement("req_2", 1));
+    std::this_thread::sleep_for(100ms);
+    under_.journal.checkpoint(settlement("req_1", 5));
+    std::this_thread::sleep_for(100ms);
+
+    written.count_down();
+    busy.join();
+    std::this_thread::sleep_for(200ms);
+    ASSERT_TRUE(store->run_script("DROP TRIGGER refuse"));
+    under_.journal.stop();
+
+    const auto noted = test::run(under_.journal.unsettled());
+    ASSERT_TRUE(noted);
+    ASSERT_EQ(noted->size(), 2U);
+    EXPECT_EQ(noted->front().usage().output_tokens(), 5);
 }
 
 TEST_F(RecoveryTest, PrefersTheWholeAnswer) {
@@ -186,11 +221,15 @@ TEST_F(RecoveryTest, ACheckpointOutlivesAStoreThatCannotBeWritten) {
         return under_.database->write_blocking(
             [script](storage::Connection& connection) { return connection.run_script(script); });
     };
+    const auto failed_writes = [] {
+        const std::string text = runtime::metrics_text();
+        const auto at = text.find("\nquire_journal_failed_total ");
+        return at == std::string::npos ? "" : text.substr(at, text.find('\n', at + 1) - at);
+    };
+    const std::string before = failed_writes();
     ASSERT_TRUE(rename("ALTER TABLE journal RENAME TO away"));
     under_.journal.checkpoint(settlement("req_1", 3));
-    ASSERT_TRUE(test::wait_until([] {
-        return runtime::metrics_text().find("quire_journal_failed_total 1") != std::string::npos;
-    }));
+    ASSERT_TRUE(test::wait_until([&] { return failed_writes() != before; }));
     ASSERT_TRUE(rename("ALTER TABLE away RENAME TO journal"));
     under_.journal.stop();
     add_hold("req_1", "prompts@dead");

@@ -224,10 +224,16 @@ TEST_F(StoriesTest, EachRequestIsToldOnce) {
 TEST_F(StoriesTest, EventsOfAWeekAgoAreGone) {
     chat("req_01ARZ3NDEKTSV4RRFFQ69G5FAV");
     EXPECT_EQ(events().size(), 1U);
+    const auto nothing = test::run(under_.journal.prune());
+    EXPECT_TRUE(nothing && !*nothing);
+    EXPECT_EQ(events().size(), 1U);
     under_.clock.advance(std::chrono::hours(8 * 24));
 
-    chat("req_01ARZ3NDEKTSV4RRFFQ69G5FAW");
+    const auto gone = test::run(under_.journal.prune());
 
+    EXPECT_TRUE(gone);
+    EXPECT_TRUE(events().empty());
+    chat("req_01ARZ3NDEKTSV4RRFFQ69G5FAW");
     EXPECT_EQ(events(), (std::vector<std::string>{"2 evt_01ARZ3NDEKTSV4RRFFQ69G5FAW "
                                                   "quire.prompts.generation_completed.v1 "
                                                   "req_01ARZ3NDEKTSV4RRFFQ69G5FAW"}));
