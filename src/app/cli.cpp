@@ -6,6 +6,7 @@
 #include "app/process.hpp"
 #include "app/terminal.hpp"
 #include "runtime/config/values.hpp"
+#include "runtime/http/url.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -17,6 +18,11 @@ namespace {
 std::string is_version(const std::string& text) {
     const auto number = config::parse_integer(text);
     return number && *number > 0 ? "" : "must be a whole number of at least 1";
+}
+
+/// "" for the name of a method, else why it is none.
+std::string is_method(const std::string& text) {
+    return text.find('.') != std::string::npos ? "" : "must be SERVICE.Method";
 }
 
 /// The commands and where their flags land.
@@ -125,7 +131,7 @@ private:
         CLI::App* call =
             add_command(program_, "call", "Call a method, e.g. quire call auth.ListKeys '{}'",
                         [this] { return call_command(options_, environment_, method_, body_); });
-        call->add_option("method", method_, "SERVICE.Method")->required();
+        call->add_option("method", method_, "SERVICE.Method")->required()->check(is_method);
         call->add_option("json", body_, "The request as protobuf JSON")->capture_default_str();
     }
 
@@ -221,7 +227,20 @@ private:
         }
     }
 
+    /// Before a flag is one of many sources of its setting.
+    Result<void> check_addresses() const {
+        for (const auto& [flag, address] :
+             {std::pair{"--listen", &listen_}, std::pair{"--admin", &admin_}}) {
+            if (address->empty()) continue;
+            const auto parsed = http::parse_host_port(*address);
+            if (!parsed) return Error(parsed.error()).in(flag);
+        }
+        return {};
+    }
+
     int up_command() {
+        const auto addresses = check_addresses();
+        if (!addresses) return wrong_usage(addresses.error());
         UpOptions up;
         up.data = options_.data;
         up.is_json = options_.is_json;
@@ -240,9 +259,7 @@ private:
             usable = providers::complete_catalog(catalog);
         }
         if (!settings || !usable) {
-            const Error& error = settings ? usable.error() : settings.error();
-            say_error(error);
-            return kWrongUsage;
+            return wrong_usage(settings ? usable.error() : settings.error());
         }
         up.settings = *std::move(settings);
         return run_up(up, environment_);

@@ -61,12 +61,15 @@ Result<json::value> call_json(const OperatorClient& client, const std::string& m
     QUIRE_TRY(const OperatorAnswer answer, client.send(method, path, body));
     if (answer.status >= 300) return error_of(answer);
     if (answer.body.empty()) return json::value(json::object());
-    return runtime::parse_json(answer.body);
+    auto parsed = runtime::parse_json(answer.body);
+    if (parsed) return parsed;
+    return Error(ErrorCode::kUpstreamError, "the answer is no JSON: is that a Quire?");
 }
 
 int fail(const Error& error) {
     say_error(error);
-    return kCommandFailed;
+    const bool is_usage = error.row().grpc_status == GrpcStatus::kInvalidArgument;
+    return is_usage ? kWrongUsage : kCommandFailed;
 }
 
 int wrong_usage(const Error& error) {

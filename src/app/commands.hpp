@@ -28,9 +28,10 @@ struct GlobalOptions {
 /// Error is one of the options.
 Result<OperatorClient> connect(const GlobalOptions& options,
                                const config::Environment& environment);
-/// Prints the error on stderr and gives kCommandFailed.
+/// Prints the error on stderr and gives kCommandFailed, or kWrongUsage where the process says that
+/// what it was told is wrong (INVALID_ARGUMENT).
 int fail(const Error& error);
-/// The same for what is wrong with the command itself: kWrongUsage.
+/// Prints the error on stderr and gives kWrongUsage.
 int wrong_usage(const Error& error);
 
 /// A problem+json answer (or OpenAI's object) as the Error it was.

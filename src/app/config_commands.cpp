@@ -22,16 +22,11 @@ Result<Settings> load_checked(const GlobalOptions& options,
     return settings;
 }
 
-int refuse(const Error& error) {
-    say_error(error);
-    return kWrongUsage;
-}
-
 }  // namespace
 
 int check_config_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto settings = load_checked(options, environment);
-    if (!settings) return refuse(settings.error());
+    if (!settings) return wrong_usage(settings.error());
     if (options.is_json) {
         print("{{\"ok\":true,\"models\":{}}}\n", settings->models.size());
     } else {
@@ -42,7 +37,7 @@ int check_config_command(const GlobalOptions& options, const config::Environment
 
 int print_config_command(const GlobalOptions& options, const config::Environment& environment) {
     const auto settings = load_checked(options, environment);
-    if (!settings) return refuse(settings.error());
+    if (!settings) return wrong_usage(settings.error());
     std::string text;
     if (options.is_json) {
         settings_table().print_json(*settings, text);

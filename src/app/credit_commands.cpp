@@ -170,7 +170,11 @@ int verify_command(const GlobalOptions& options) {
         if (!report) return fail(report.error());
         return print_report(report_json(*report), options.is_json);
     }
-    // Somebody has the folder: that process is asked.
+    // A running `quire up` that has the folder is asked, another verification is not.
+    const bool is_held = !folder.error().detail(DataFolder::kHolder).empty();
+    if (!is_held || !std::filesystem::exists(socket_path(options.data), ec)) {
+        return fail(folder.error());
+    }
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
     const auto answer = call_json(client, "POST", fmt::format("{}Verify", kRpc), "{}");
     if (!answer) return fail(answer.error());

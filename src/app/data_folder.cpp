@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -30,13 +31,21 @@ Result<std::unique_ptr<DataFolder>> DataFolder::lock(const fs::path& path) {
                      fmt::format("cannot write to the data folder {}", path.string()));
     }
     if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) {
+            const std::string why = std::strerror(errno);
+            close(lock);
+            return Error(ErrorCode::kStorageUnavailable,
+                         fmt::format("cannot lock {}: {}", file.string(), why));
+        }
         std::array<char, 32> holder{};
         const ssize_t size = read(lock, holder.data(), holder.size() - 1);
         close(lock);
+        const std::string process = size > 0 ? holder.data() : "unknown";
         return Error(ErrorCode::kStorageUnavailable,
                      fmt::format("the data folder {} is in use by process {}; stop it, or choose "
                                  "another folder with --data",
-                                 path.string(), size > 0 ? holder.data() : "unknown"));
+                                 path.string(), process))
+            .with_detail(kHolder, process);
     }
     const std::string pid = std::to_string(getpid());
     const bool is_noted = ftruncate(lock, 0) == 0 &&

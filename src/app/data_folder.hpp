@@ -9,9 +9,11 @@
 namespace quire::app {
 
 /// The folder of one process, locked while it runs. kStorageUnavailable when another process has
-/// it (naming its pid) or it cannot be made.
+/// it (its pid is the detail kHolder) or it cannot be made.
 class DataFolder {
 public:
+    static constexpr const char* kHolder = "holder";
+
     static Result<std::unique_ptr<DataFolder>> lock(const std::filesystem::path& path);
     ~DataFolder();
     DataFolder(const DataFolder&) = delete;

@@ -49,6 +49,7 @@ TEST(DataFolder, TheSecondIsToldWhoHasIt) {
 
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code(), ErrorCode::kStorageUnavailable);
+    EXPECT_EQ(second.error().detail(DataFolder::kHolder), std::to_string(getpid()));
     const std::string& message = second.error().message();
     EXPECT_NE(message.find("process " + std::to_string(getpid()) + ";"), std::string::npos)
         << message;

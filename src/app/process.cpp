@@ -175,7 +175,13 @@ awaitable<Result<void>> Process::grant_first_credits(std::int64_t amount) {
 Result<providers::ModelCatalog> Process::make_catalog(const config::Environment& environment) {
     providers::ModelCatalog catalog = options_.settings.catalog();
     if (options_.use) {
-        QUIRE_TRY(catalog, catalog_for(*options_.use, catalog, environment, loops_));
+        const providers::ModelCatalog configured = catalog;
+        QUIRE_TRY(catalog, catalog_for(*options_.use, configured, environment, loops_));
+        for (const auto& [name, model] : configured.models) {
+            if (catalog.find_model(name) != nullptr) continue;
+            say("--use {} does not list the configured model {}; it is not offered", *options_.use,
+                name);
+        }
     } else if (catalog.providers.empty()) {
         for (const std::string& hint : find_hints(environment)) {
             say("{}", hint);

@@ -230,7 +230,7 @@ int publish_prompt_command(const GlobalOptions& options, const config::Environme
     const auto client = connect(options, environment);
     if (!client) return wrong_usage(client.error());
     auto body = read_prompt_file(file);
-    if (!body) return fail(body.error());
+    if (!body) return wrong_usage(body.error());
     if (!label.empty()) {
         json::value labels = member_or(*body, "labels", json::array());
         if (labels.is_array()) labels.get_array().emplace_back(label);

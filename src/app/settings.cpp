@@ -34,6 +34,10 @@ OptionTable<LimitSettings> limits_table() {
     t.integer("retries", &L::retries, 0, 10,
               "Retries of one request in all, only before the first content.");
     t.integer("body_bytes", &L::body_bytes, 1024, 1 << 30, "Largest request body.");
+    t.integer(
+        "bodies_bytes", &L::bodies_bytes, 1024, std::int64_t{1} << 40,
+        "All request bodies that are held at a time, one of body_bytes in any case; what goes "
+        "beyond is 503 overloaded.");
     t.integer("connections", &L::connections, 1, 1'000'000, "Open client connections at most.");
     t.duration("header_timeout", &L::header_timeout, 10ms, 5min,
                "Time from a request's first byte to the end of its headers.");
@@ -81,7 +85,7 @@ OptionTable<Settings> settings_table() {
                     "How many operations may wait for the ledger; one more is 503 overloaded.");
     OptionTable<prompts::ContentConfig> content;
     content.boolean("store", &prompts::ContentConfig::store,
-                    "Whether the page of a request holds what went in and came out.");
+                    "Whether the pages of requests from now on hold what went in and came out.");
     content.boolean_map("projects", &prompts::ContentConfig::projects,
                         "Project id to true or false, for projects that differ from `store`.");
     OptionTable<analytics::AnalyticsConfig> analytics;
@@ -136,6 +140,17 @@ Result<void> check_together(const Settings& settings) {
     return check_project_ids("content.projects", settings.content.projects);
 }
 
+Result<Settings> read_settings(const config::Node& root, const config::Environment& environment) {
+    Settings settings;
+    const auto read = settings_table().read(root, settings, environment);
+    if (!read) return read.error();
+    const auto sensible = check_together(settings);
+    if (!sensible) return sensible.error();
+    const auto policies = review::Policies::compile(settings.review);
+    if (!policies) return Error(policies.error()).in("review");
+    return settings;
+}
+
 }  // namespace
 
 Result<Settings> load_settings(const std::optional<std::string>& file,
@@ -155,17 +170,14 @@ Result<Settings> load_settings(const std::optional<std::string>& file,
                          fmt::format("{}: expected a map of settings", *file));
         }
     }
+    const config::Node of_file = root;
     config::overlay_environment(root, environment, kReserved);
-    Settings settings;
-    const auto read = settings_table().read(root, settings, environment);
-    if (!read) return Error(read.error()).in(file.value_or("configuration"));
-    const auto sensible = check_together(settings);
-    if (!sensible) return Error(sensible.error()).in(file.value_or("configuration"));
-    const auto policies = review::Policies::compile(settings.review);
-    if (!policies) {
-        return Error(policies.error()).in("review").in(file.value_or("configuration"));
-    }
-    return settings;
+    auto settings = read_settings(root, environment);
+    if (settings) return settings;
+    // What is to be mended: the file, or a variable that was put over it.
+    const auto alone = read_settings(of_file, environment);
+    const bool is_of_file = file && !alone && alone.error() == settings.error();
+    return Error(settings.error()).in(is_of_file ? *file : "environment");
 }
 
 gateway::GatewayConfig Settings::gateway_config() const {
@@ -176,6 +188,8 @@ gateway::GatewayConfig Settings::gateway_config() const {
     config.retries = limits.retries;
     config.keep_alive = limits.keep_alive;
     config.http.connections_max = static_cast<std::size_t>(limits.connections);
+    config.http.bodies_bytes_max =
+        static_cast<std::size_t>(std::max(limits.bodies_bytes, limits.body_bytes));
     config.http.header_timeout = limits.header_timeout;
     config.http.idle_timeout = limits.idle_timeout;
     config.http.body_timeout = limits.body_timeout;

@@ -23,6 +23,7 @@ struct LimitSettings {
     std::chrono::milliseconds keep_alive{10'000};
     std::int64_t retries = 2;
     std::int64_t body_bytes = 10 * 1024 * 1024;
+    std::int64_t bodies_bytes = 256 * 1024 * 1024;
     std::int64_t connections = 20'000;
     std::chrono::milliseconds header_timeout{10'000};
     std::chrono::milliseconds idle_timeout{75'000};

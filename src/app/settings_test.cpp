@@ -177,6 +177,31 @@ TEST_F(SettingsTest, AnUnknownVariableIsAnErrorToo) {
     EXPECT_NE(error.message().find("'retrys'"), std::string::npos) << error.message();
 }
 
+TEST_F(SettingsTest, ThereIsRoomForOneBodyAtLeast) {
+    const auto settings = load("limits: {body_bytes: 2000, bodies_bytes: 1999}");
+
+    ASSERT_TRUE(settings);
+    EXPECT_EQ(settings->gateway_config().http.bodies_bytes_max, 2000U);
+}
+
+TEST_F(SettingsTest, AFileThatIsRightIsNotBlamedForAVariable) {
+    environment_["QUIRE_LIMITS__RETRIES"] = "many";
+
+    const Error of_variable = error_of("limits: {connect: 1s}");
+    const Error of_file = error_of("limits: {connect: soon}");
+
+    EXPECT_TRUE(of_variable.message().starts_with("environment: ")) << of_variable.message();
+    EXPECT_TRUE(of_file.message().starts_with(path_)) << of_file.message();
+}
+
+TEST_F(SettingsTest, AVariableMayContradictTheFile) {
+    environment_["QUIRE_PROVIDERS__EXTRA__BASE_URL"] = "http://127.0.0.1:1/v1";
+
+    const Error error = error_of("limits: {connect: 1s}");
+
+    EXPECT_TRUE(error.message().starts_with("environment: models: ")) << error.message();
+}
+
 TEST_F(SettingsTest, ABadValueIsNamedByItsPath) {
     struct Case {
         std::string_view text;

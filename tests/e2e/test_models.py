@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from chat import ask, assert_error, text_of
+from chat import ask, assert_error, model, text_of
 from quire_process import Up
+from scripted_upstream import ScriptedUpstream
 from waiting import wait_until
 
 
@@ -61,6 +64,36 @@ def test_what_is_found_is_only_named_and_never_used() -> None:
         wait_until(lambda: "--use openai" in up.stderr, "the hint")
         assert "OPENAI_API_KEY" in up.stderr and "sk-found-canary" not in up.stderr
         assert [one["id"] for one in get(up, "/v1/models").json()["data"]] == ["sim"]
+
+
+@contextmanager
+def upstream_at(port: int) -> Iterator[ScriptedUpstream]:
+    """Waits while another run of the tests has the port."""
+    def is_free() -> bool:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return True
+        return False
+
+    try:
+        wait_until(is_free, f"port {port}", 30, poll=0.2)
+    except AssertionError:
+        pytest.skip(f"something else has port {port}")
+    with ScriptedUpstream(port=port) as upstream:
+        yield upstream
+
+
+def test_use_offers_what_the_server_lists_and_says_what_it_does_not() -> None:
+    own = {"providers": {"local": {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+           "models": {"tiny": model("tiny"), "elsewhere": model("elsewhere")}}
+    with upstream_at(11434) as upstream, Up(own, arguments=("--use", "ollama")) as up:
+        offered = [one["id"] for one in get(up, "/v1/models").json()["data"]]
+        assert offered[0] == "tiny" and "elsewhere" not in offered
+        assert "configured model elsewhere" in up.stderr, up.stderr
+        assert ask(up, model="tiny", max_completion_tokens=7).status == 200
+        [seen] = upstream.seen("tiny")
+        assert seen.body["max_tokens"] == 7 and "max_completion_tokens" not in seen.body
 
 
 def test_sim_says_that_its_text_is_simulated(bare: Up) -> None:
