@@ -102,6 +102,8 @@ public:
     const std::vector<std::pair<std::string, std::string>>& details() const { return details_; }
     /// The detail named `key`, or "" when there is none.
     std::string_view detail(std::string_view key) const;
+    /// The code allows a repeat, but this request is paid for: a repeat would cost again.
+    bool is_paid() const { return is_paid_; }
 
     void add_detail(std::string key, std::string value) {
         details_.emplace_back(std::move(key), std::move(value));
@@ -112,6 +114,11 @@ public:
     }
     Error&& with_detail(std::string key, std::string value) && {
         details_.emplace_back(std::move(key), std::move(value));
+        return std::move(*this);
+    }
+    void mark_paid() { is_paid_ = true; }
+    Error&& as_paid() && {
+        mark_paid();
         return std::move(*this);
     }
     /// Names the field at fault (`messages[0].role`, `/variables/topic`).
@@ -128,6 +135,7 @@ private:
     std::string message_;
     std::optional<std::chrono::milliseconds> retry_after_;
     std::vector<std::pair<std::string, std::string>> details_;
+    bool is_paid_ = false;
 };
 
 }  // namespace quire

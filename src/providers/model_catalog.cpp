@@ -1,5 +1,6 @@
 #include "providers/model_catalog.hpp"
 
+#include "base/text.hpp"
 #include "runtime/http/url.hpp"
 
 namespace quire::providers {
@@ -57,10 +58,9 @@ Result<void> check_model(const ModelCatalog& catalog, const std::string& name,
 }  // namespace
 
 Error unknown_model(std::string_view name) {
-    constexpr std::size_t kShownMax = 100;
     return Error(ErrorCode::kModelNotFound,
                  fmt::format("the model '{}' does not exist; GET /v1/models lists them",
-                             name.substr(0, kShownMax)))
+                             excerpt(name)))
         .with_param("model");
 }
 

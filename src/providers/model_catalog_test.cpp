@@ -1,5 +1,7 @@
 #include "providers/model_catalog.hpp"
 
+#include "runtime/json.hpp"
+
 #include <gtest/gtest.h>
 
 namespace quire::providers {
@@ -111,6 +113,13 @@ TEST(CompleteCatalog, NamesWhatIsMissingOrWrong) {
                 << completed.error().message();
         }
     }
+}
+
+TEST(UnknownModel, QuotesNoHalfCharacter) {
+    const Error error = unknown_model(std::string(99, 'x') + "ééééé");
+
+    EXPECT_TRUE(runtime::is_valid_utf8(error.message()));
+    EXPECT_NE(error.message().find("xxx…'"), std::string::npos);
 }
 
 TEST(ModelCatalog, FindsByTheWholeName) {

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from chat import MESSAGES, PATH, ask, assert_error, body
+from chat import MESSAGES, PATH, ask, assert_error, assert_problem, body, open_chat
 from quire_process import Up
 from raw_http import connect
 from scripted_upstream import ScriptedUpstream
@@ -189,6 +189,59 @@ def test_a_number_too_large_for_any_type_is_refused(gateway: Up) -> None:
     answer = post(gateway, b'{"model":"writer","messages":[],"temperature":1e400}')
     assert answer.status == 400
     assert answer.error()["code"] in ("invalid_json", "invalid_value")
+
+
+LARGE = "x" * (5 * MIB)
+LARGE_FIELDS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an unknown field": ("/api/v1/generate", {"prompt": "p", LARGE: 1}, "unsupported_parameter"),
+    "a prompt": ("/api/v1/generate", {"prompt": LARGE}, "prompt_not_found"),
+    "a label": ("/api/v1/generate", {"prompt": "p", "label": LARGE}, "prompt_not_found"),
+    "a scope": ("/api/v1/keys", {"name": "n", "scopes": [LARGE]}, "invalid_value"),
+    "a name": ("/api/v1/keys", {"name": LARGE}, "invalid_value"),
+    "a field of a message": ("/api/v1/prompts/p/versions", {"messages": [{LARGE: "x"}]},
+                             "invalid_value"),
+    "a parameter": ("/api/v1/prompts/p/versions",
+                    {"messages": [MESSAGE], "parameters": {LARGE: 1}}, "unsupported_parameter"),
+    "a label to move": ("/api/v1/prompts/p/versions", {"messages": [MESSAGE], "labels": [LARGE]},
+                        "invalid_value"),
+    "a filter": ("/api/v1/prompts/p/versions",
+                 {"messages": [{"role": "user", "content": "{{ x | " + "f" * 200_000 + " }}"}]},
+                 "template_error"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_FIELDS)
+def test_an_error_does_not_send_back_all_that_was_sent(gateway: Up, name: str) -> None:
+    path, data, code = LARGE_FIELDS[name]
+    answer = gateway.call("POST", path, gateway.api_key, data)
+    assert_problem(answer, 404 if code == "prompt_not_found" else 400, code)
+    assert len(answer.body) < 8192 and len(str(answer.header_list)) < 8192
+
+
+def test_an_unknown_model_does_not_come_back_whole(gateway: Up) -> None:
+    answer = ask(gateway, model=LARGE)
+    assert_error(answer, 404, "model_not_found", "model")
+    assert len(answer.body) < 8192
+
+
+def test_a_long_path_does_not_come_back_whole(gateway: Up) -> None:
+    for path in ("/v1/" + "x" * 5000, "/v1/models/" + "x" * 5000):
+        answer = gateway.call("GET", path, gateway.api_key)
+        assert answer.status == 404 and len(answer.body) < 1000
+
+
+def test_answers_under_v1_say_which_version_of_openais_api_they_are(gateway: Up) -> None:
+    assert ask(gateway).headers["openai-version"] == "2020-10-01"
+    for answer in (gateway.call("GET", "/v1/models"), post(gateway, b"{"),
+                   gateway.call("GET", "/v1/nothing", gateway.api_key)):
+        assert answer.status in (400, 401, 404)
+        assert answer.headers["openai-version"] == "2020-10-01"
+    with open_chat(gateway, stream=True) as connection:
+        answer = connection.read_answer()
+    assert answer.status == 200 and answer.done
+    assert answer.headers["openai-version"] == "2020-10-01"
+    own = gateway.call("GET", "/api/v1/credits/balance", gateway.api_key)
+    assert "openai-version" not in own.headers
 
 
 def test_a_body_of_the_limit_is_accepted(gateway: Up) -> None:

@@ -156,6 +156,32 @@ def test_the_scope_is_checked_after_the_fields_and_before_the_model(gateway: Up)
     assert_error(ask(gateway, keys_only, model="nobody"), 403, "permission_denied")
 
 
+@pytest.mark.parametrize("data", [
+    {"name": ""}, {"name": "a\nb"}, {"name": "é" * 101}, {"name": "x", "scopes": ["fly"]},
+    {"name": "x", "scopes": ["inference", "fly"]},
+    {"name": "x", "expires_at": "2001-01-01T00:00:00Z"}], ids=str)
+def test_the_fields_of_a_new_key_are_checked_before_the_scope(gateway: Up, data: Any) -> None:
+    reader = create(gateway, ["credits:read"])["key"]
+    assert_problem(gateway.call("POST", KEYS, reader, data), 400, "invalid_value")
+    assert_problem(gateway.call("POST", KEYS, reader, {"name": "x"}), 403, "permission_denied")
+
+
+def test_the_cursor_of_a_list_is_checked_before_the_scope(gateway: Up) -> None:
+    bare = create(gateway, ["inference"])["key"]
+    for path in (KEYS, "/api/v1/credits/entries", "/api/v1/requests"):
+        assert_problem(gateway.call("GET", f"{path}?after=bogus", bare), 400, "invalid_value")
+        assert_problem(gateway.call("GET", path, bare), 403, "permission_denied")
+
+
+def test_a_name_has_up_to_a_hundred_characters_whatever_their_bytes(gateway: Up) -> None:
+    for name in ("é" * 60, "\U0001f41d" * 100):
+        answer = gateway.call("POST", KEYS, gateway.api_key, {"name": name})
+        assert answer.status == 201, answer.text
+        assert answer.json()["name"] == name
+    answer = gateway.call("POST", KEYS, gateway.api_key, {"name": "é" * 101})
+    assert_problem(answer, 400, "invalid_value")
+
+
 @pytest.mark.parametrize(("data", "code"), [
     (b"{", "invalid_json"),
     ({"scopes": ["inference"]}, "missing_required_parameter"),

@@ -157,6 +157,26 @@ def test_what_is_wrong_is_named(up: Up) -> None:
     assert_problem(get(up, "known", "?version=1&label=production"), 400, "invalid_value")
 
 
+def test_fields_are_checked_before_the_scope(up: Up) -> None:
+    key = up.call("POST", "/api/v1/keys", up.api_key,
+                  {"name": "credits", "scopes": ["credits:read"]}).json()["key"]
+    user = {"role": "user", "content": "x"}
+    for name, body, code in (
+            ("Bad", {"messages": [user]}, "invalid_value"),
+            ("n", {"messages": []}, "invalid_value"),
+            ("n", {"messages": [user | {"role": "tool"}]}, "invalid_value"),
+            ("n", {"messages": [user], "labels": ["No"]}, "invalid_value"),
+            ("n", {"messages": [user], "parameters": {"temperature": 3}}, "invalid_value"),
+            ("n", {"messages": [user], "parameters": {"tools": []}}, "unsupported_parameter")):
+        answer = up.call("POST", f"/api/v1/prompts/{name}/versions", key, body)
+        assert_problem(answer, 400, code)
+    assert_problem(label(up, "n", "LOUD", 1, key=key), 400, "invalid_value")
+    assert_problem(get(up, "n", "?label=a&version=1", key=key), 400, "invalid_value")
+    assert_problem(publish(up, "n", key=key), 403, "permission_denied")
+    assert_problem(label(up, "n", "a", 1, key=key), 403, "permission_denied")
+    assert_problem(get(up, "n", "?label=a", key=key), 403, "permission_denied")
+
+
 def test_reading_and_writing_are_scopes_of_their_own(up: Up) -> None:
     made = up.call("POST", "/api/v1/keys", up.api_key,
                    {"name": "reader", "scopes": ["prompts:read"]}).json()["key"]
@@ -220,7 +240,7 @@ def test_a_file_whose_messages_are_none_is_not_published(
     more = ("--url", up.url) if remote else ("--data", str(up.data))
     done = run_quire("prompts", "publish", str(file), *more,
                      env={"QUIRE_API_KEY": str(up.api_key)})
-    assert (done.returncode, done.stdout) == (1, "") and named in done.stderr, done
+    assert (done.returncode, done.stdout) == (2, "") and named in done.stderr, done
     assert get(up, "halves").status == 404
 
 
@@ -263,8 +283,8 @@ def test_commands_say_what_is_wrong(up: Up, tmp_path: Path) -> None:
     file.write_text(json.dumps({"name": "broken", "messages": [
         {"role": "user", "content": "{{ oops"}]}), "utf-8")
     done = up.cli("prompts", "publish", str(file))
-    assert (done.returncode, done.stdout) == (1, "") and "template_error" in done.stderr
-    assert up.cli("prompts", "publish", str(tmp_path / "none.yaml")).returncode == 1
+    assert (done.returncode, done.stdout) == (2, "") and "template_error" in done.stderr
+    assert up.cli("prompts", "publish", str(tmp_path / "none.yaml")).returncode == 2
     done = up.cli("prompts", "get", "nobodys")
     assert done.returncode == 1 and "prompt_not_found" in done.stderr
     assert up.cli("prompts", "label", "x", "zero", "y").returncode == 2

@@ -344,10 +344,22 @@ def test_filters_can_be_combined(up: Up, upstream: ScriptedUpstream) -> None:
     assert listed(up, "&model=nothing") == [] and listed(up, "&key=key_none") == []
 
 
+def test_half_a_character_of_a_models_name_spoils_no_event(up: Up) -> None:
+    name = "x" * 99 + "é" * 5
+    answer = ask(up, model=name)
+    assert_error(answer, 404, "model_not_found", "model")
+    found = page_of(up, answer)
+    assert found["model"] == name and found["error"]["code"] == "model_not_found"
+    done = up.cli("call", "prompts.ReadOutbox", "{}")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after=req_1", "after=x",
                                    "status=done"])
 def test_what_is_out_of_range_is_400(up: Up, query: str) -> None:
     assert_problem(get(up, f"?{query}"), 400, "invalid_value")
+    bare = up.call("POST", "/api/v1/keys", up.api_key, {"name": "x"}).json()["key"]
+    assert_problem(get(up, f"?{query}", bare), 400, "invalid_value")
 
 
 def test_foreign_and_unknown_ids_answer_the_same(up: Up) -> None:

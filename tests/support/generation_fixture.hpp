@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,15 @@ protected:
         ctx_.request_id = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     }
     Result<void> chat() { return run(under_.service.chat(ctx_, call_, events_)); }
+    /// The first `times` settlements end so, later ones are booked.
+    void refuse_settlements(Error with, int times) {
+        under_.credits->on_settle = [this, with = std::move(with), times](
+                                        const rpc::CallContext&, const credits::v1::SettleRequest&)
+            -> awaitable<Result<credits::v1::SettleResponse>> {
+            if (++settlements_ <= times) co_return with;
+            co_return credits::v1::SettleResponse();
+        };
+    }
     /// What was booked: the status and the tokens of each settlement, "void" for a release.
     Words booked() const {
         Words words;
@@ -62,6 +72,7 @@ protected:
         return words;
     }
 
+    std::atomic<int> settlements_{0};  ///< counted by refuse_settlements
     PromptsUnderTest under_;
     Play play_;
     prompts::v1::ChatCall call_;

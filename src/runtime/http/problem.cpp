@@ -1,8 +1,9 @@
 #include "runtime/http/problem.hpp"
 
-#include "runtime/json.hpp"
-
 #include <fmt/format.h>
+
+#include <charconv>
+#include <system_error>
 
 namespace quire::http {
 namespace {
@@ -40,12 +41,21 @@ int status_of(const Error& error) {
     return status == 0 ? 500 : status;
 }
 
+json::value detail_json(std::string_view key, std::string_view value) {
+    const bool counts = key == "balance" || key == "required" || key == "limit";
+    if (!counts) return utf8(value);
+    std::int64_t count = 0;
+    const char* end = value.data() + value.size();
+    const auto [at, failed] = std::from_chars(value.data(), end, count);
+    if (failed == std::errc() && at == end) return count;
+    return utf8(value);
+}
+
 void add_error_headers(Response& response, const Error& error, std::string_view request_id) {
     if (!request_id.empty()) response.headers.emplace_back("x-request-id", request_id);
     const ErrorRow& row = error.row();
     if (row.http_status == 401) response.headers.emplace_back("www-authenticate", "Bearer");
-    if (!row.can_retry || error.detail(kNoRetry) == "true")
-        response.headers.emplace_back("x-should-retry", "false");
+    if (!row.can_retry || error.is_paid()) response.headers.emplace_back("x-should-retry", "false");
     const bool needs_hint = row.http_status == 429 || row.http_status == 503 ||
                             row.http_status == 504 || row.http_status == 409;
     if (error.retry_after() || needs_hint) {
@@ -72,8 +82,8 @@ Response problem(const Error& error, std::string_view request_id, std::string_vi
             at["pointer"] = utf8(value.starts_with('/') ? value : "/" + value);
             at["detail"] = utf8(error.message());
             errors.push_back(std::move(at));
-        } else if (key != "http_status" && key != kNoRetry && !body.contains(key)) {
-            body[key] = utf8(value);
+        } else if (key != "http_status" && !body.contains(key)) {
+            body[key] = detail_json(key, value);
         }
     }
     body["errors"] = std::move(errors);

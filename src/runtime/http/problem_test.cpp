@@ -39,7 +39,7 @@ TEST(Problem, SaysEverythingTheErrorKnows) {
     EXPECT_EQ(json::serialize(*body),
               R"({"type":"urn:quire:error:invalid_value","title":"invalid value","status":400,)"
               R"("detail":"limit is 0; it must be 1 to 1000","code":"invalid_value",)"
-              R"("request_id":"req_1","required":"1",)"
+              R"("request_id":"req_1","required":1,)"
               R"("errors":[{"pointer":"/limit","detail":"limit is 0; it must be 1 to 1000"}]})");
 }
 
@@ -76,18 +76,25 @@ TEST(Problem, TellsClientsWhatToDoNext) {
     }
 }
 
-TEST(Problem, ADetailNeitherReplacesAMemberNorForbidsARepeatAloud) {
+TEST(Problem, ADetailReplacesNoMemberAndAPaidErrorForbidsARepeat) {
     const Error error = Error(ErrorCode::kStorageUnavailable, "x")
                             .with_detail("request_id", "req_0")
                             .with_detail("status", "200")
-                            .with_detail(kNoRetry, "true");
+                            .as_paid();
 
     const Response response = problem(error, "req_1");
 
     EXPECT_NE(response.body.find(R"("request_id":"req_1")"), std::string::npos) << response.body;
     EXPECT_NE(response.body.find(R"("status":503)"), std::string::npos) << response.body;
-    EXPECT_EQ(response.body.find(kNoRetry), std::string::npos) << response.body;
     EXPECT_EQ(header_of(response, "x-should-retry"), "false");
+}
+
+TEST(Problem, ADetailThatCountsIsANumberWhereItIsOne) {
+    EXPECT_EQ(json::serialize(detail_json("balance", "-41")), "-41");
+    EXPECT_EQ(json::serialize(detail_json("rule", "41")), R"("41")");
+    for (const std::string_view text : {"", "x", "4x", "99999999999999999999"}) {
+        EXPECT_EQ(detail_json("limit", text), json::value(text));
+    }
 }
 
 TEST(Problem, RoundsRetryAfterUpToWholeSeconds) {

@@ -1,19 +1,16 @@
 #include "services/analytics/analytics_service.hpp"
 
+#include "base/text.hpp"
+#include "base/words.hpp"
 #include "services/analytics/analytics_store.hpp"
 #include "storage/page.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 namespace quire::analytics {
 namespace {
 
 using storage::Connection;
-
-constexpr std::array<std::string_view, 4> kStatuses{"completed", "blocked", "failed", "cancelled"};
 
 Owner owner_of(const rpc::CallContext& ctx) {
     return {ctx.principal.org_id, ctx.principal.project_id};
@@ -25,12 +22,8 @@ Result<RequestFilter> filter_of(const v1::ListRequestsRequest& request) {
     QUIRE_TRY(filter.limit, storage::page_limit(request.page()));
     const auto checked = storage::check_cursor(request.page(), "req", "a request");
     if (!checked) return checked.error();
-    if (!filter.status.empty() &&
-        std::find(kStatuses.begin(), kStatuses.end(), filter.status) == kStatuses.end()) {
-        return Error(ErrorCode::kInvalidValue,
-                     fmt::format("status must be one of {}", fmt::join(kStatuses, ", ")))
-            .with_param("status");
-    }
+    const auto known = filter.status.empty() ? Result<void>() : check_request_status(filter.status);
+    if (!known) return known.error();
     return filter;
 }
 
@@ -61,7 +54,7 @@ awaitable<Result<v1::GetRequestResponse>> AnalyticsService::get_request(
     QUIRE_CO_TRY(std::optional<RequestRow> found, database_.read(std::move(read)));
     if (!found) {
         co_return Error(ErrorCode::kNotFound,
-                        fmt::format("there is no request '{}'", request.id()));
+                        fmt::format("there is no request '{}'", excerpt(request.id())));
     }
     v1::GetRequestResponse response;
     response.mutable_request()->Swap(&found->request);

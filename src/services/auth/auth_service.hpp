@@ -2,18 +2,17 @@
 
 #include "base/clock.hpp"
 #include "base/rng.hpp"
+#include "base/words.hpp"
 #include "quire/auth/v1/auth_port.hpp"
 #include "services/auth/auth_store.hpp"
 #include "storage/database.hpp"
 
 #include <optional>
-#include <span>
 #include <string>
 
 namespace quire::auth {
 
-/// Every scope that a key can have.
-std::span<const std::string_view> all_scopes();
+using quire::all_scopes;
 
 /// The port's implementation. Safe from several loops: what it shares lies in the database.
 class AuthService final : public Auth {

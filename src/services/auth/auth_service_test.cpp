@@ -290,6 +290,9 @@ TEST_F(AuthServiceTest, RefusesScopesAndNamesThatAreNone) {
         EXPECT_EQ(made.error().detail("param"), "name");
     }
     EXPECT_TRUE(create(owner_, std::string(100, 'x')));
+    std::string accents;
+    for (int i = 0; i < 100; ++i) accents += "é";
+    EXPECT_TRUE(create(owner_, accents));
 }
 
 TEST_F(AuthServiceTest, ListsKeysInPagesNewestFirst) {

@@ -1,5 +1,7 @@
 #include "services/gateway/body_fields.hpp"
 
+#include "base/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 namespace quire::gateway {
 
 Error wrong_field(std::string param, std::string_view wanted) {
+    param = excerpt(param);
     return Error(ErrorCode::kInvalidValue, fmt::format("{} must be {}", param, wanted))
         .with_param(std::move(param));
 }
@@ -16,9 +19,9 @@ Result<void> check_fields(const json::object& body, std::initializer_list<std::s
         const std::string_view key(member.key().data(), member.key().size());
         if (std::find(known.begin(), known.end(), key) != known.end()) continue;
         return Error(ErrorCode::kUnsupportedParameter,
-                     fmt::format("unknown field '{}'; the fields are {}", key,
+                     fmt::format("unknown field '{}'; the fields are {}", excerpt(key),
                                  fmt::join(known, ", ")))
-            .with_param("/" + runtime::pointer_step(key));
+            .with_param(excerpt("/" + runtime::pointer_step(key)));
     }
     return {};
 }

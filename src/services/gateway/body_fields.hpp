@@ -19,7 +19,7 @@ Result<std::string> read_text(const json::object& body, std::string_view name);
 Result<std::string> require_text(const json::object& body, std::string_view name);
 /// nullopt when it is absent. kInvalidValue for what is no whole number of at least 1.
 Result<std::optional<std::int64_t>> read_count(const json::object& body, std::string_view name);
-/// `name` must be `wanted`.
+/// `param`, of which a client may have chosen a part, must be `wanted`.
 Error wrong_field(std::string param, std::string_view wanted);
 
 }  // namespace quire::gateway

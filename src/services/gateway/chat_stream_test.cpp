@@ -157,6 +157,7 @@ TEST_F(ChatStreamTest, HasTheHeadersThatKeepProxiesFromBuffering) {
     EXPECT_EQ(answer.headers.find("content-type"), "text/event-stream; charset=utf-8");
     EXPECT_EQ(answer.headers.find("cache-control"), "no-cache, no-transform");
     EXPECT_EQ(answer.headers.find("x-accel-buffering"), "no");
+    EXPECT_EQ(answer.headers.find("openai-version"), "2020-10-01");
     EXPECT_TRUE(answer.headers.find("x-request-id").starts_with("req_"));
     EXPECT_TRUE(answer.headers.find("server-timing").starts_with("auth;dur="));
 }

@@ -33,7 +33,7 @@ awaitable<Result<void>> GatewayApi::get_balance(GatewayCall& call) {
 
 awaitable<Result<void>> GatewayApi::list_entries(GatewayCall& call) {
     credits::v1::ListEntriesRequest request;
-    auto page = read_page(call.exchange.head());
+    auto page = read_page(call.exchange.head(), {"txn", "an entry"});
     if (!page) co_return page.error();
     *request.mutable_page() = *std::move(page);
     const auto authorized = call.authorize();

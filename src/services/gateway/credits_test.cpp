@@ -5,6 +5,8 @@
 namespace quire::gateway {
 namespace {
 
+const std::string kAfterEntry = "txn_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 class GatewayCreditsTest : public testing::Test {
 protected:
     GatewayCreditsTest() {
@@ -49,10 +51,10 @@ TEST_F(GatewayCreditsTest, ShowsTheBalance) {
 }
 
 TEST_F(GatewayCreditsTest, ListsEntries) {
-    const auto answer =
-        gateway_.send("GET", "/api/v1/credits/entries?after=txn_0&limit=7", "", "reader");
+    const auto answer = gateway_.send(
+        "GET", "/api/v1/credits/entries?after=" + kAfterEntry + "&limit=7", "", "reader");
 
-    EXPECT_EQ(asked_, R"(after: "txn_0" limit: 7)");
+    EXPECT_EQ(asked_, R"(after: ")" + kAfterEntry + R"(" limit: 7)");
     EXPECT_EQ(answer.at("/data/0/at"), "2026-09-21T14:13:20.000001Z");
     EXPECT_EQ(answer.at("/data/0/amount"), "-1234");
     EXPECT_EQ(answer.at("/data/0/request_id"), "req_1");
@@ -67,6 +69,13 @@ TEST_F(GatewayCreditsTest, NeedsTheScopeAndASoundLimit) {
     for (const char* limit : {"0", "1001", "-1", "x"}) {
         const std::string path = std::string("/api/v1/credits/entries?limit=") + limit;
         EXPECT_EQ(gateway_.send("GET", path, "", "reader").code(), "invalid_value") << limit;
+    }
+}
+
+TEST_F(GatewayCreditsTest, ChecksTheCursorBeforeTheScope) {
+    for (const char* after : {"bogus", "txn_0", "key_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) {
+        const std::string path = std::string("/api/v1/credits/entries?after=") + after;
+        EXPECT_EQ(gateway_.send("GET", path).status, 400) << after;
     }
 }
 

@@ -57,7 +57,8 @@ struct GatewayCall final : rpc::Edge {
     awaitable<Result<void>> respond_json(int http_status, std::string json_text);
     /// The step that was taken here, for the request's story.
     common::v1::Step auth_step() const;
-    /// `x-request-id` and `server-timing` for the steps known so far.
+    /// `x-request-id`, `openai-version` under `/v1`, and `server-timing` for the steps known so
+    /// far.
     void add_headers(http::Response& response,
                      const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const;
 };

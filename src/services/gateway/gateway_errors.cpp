@@ -8,10 +8,14 @@
 namespace quire::gateway {
 namespace {
 
-void append_member(std::string& out, std::string_view key, std::string_view value) {
+void append_key(std::string& out, std::string_view key) {
     if (!out.ends_with('{')) out += ',';
     runtime::append_json_string(out, key);
     out += ':';
+}
+
+void append_member(std::string& out, std::string_view key, std::string_view value) {
+    append_key(out, key);
     runtime::append_json_string(out, value);
 }
 
@@ -31,8 +35,9 @@ std::string openai_error(const Error& error, std::string_view trace_id) {
     append_member(out, "code", error.name());
     out += R"(,"metadata":{)";
     for (const auto& [key, value] : error.details()) {
-        const bool is_told = key != "param" && key != "http_status" && key != http::kNoRetry;
-        if (is_told) append_member(out, key, value);
+        if (key == "param" || key == "http_status") continue;
+        append_key(out, key);
+        out += json::serialize(http::detail_json(key, value));
     }
     if (!trace_id.empty()) append_member(out, "trace_id", trace_id);
     out += "}}}";
@@ -48,6 +53,11 @@ std::string error_event(const Error& error, std::string_view path, std::string_v
     return fmt::format("data: {}\n\n", openai_error(error, trace_id));
 }
 
+void add_openai_version(http::Response& response, std::string_view path) {
+    if (path != "/v1" && !path.starts_with("/v1/")) return;
+    response.headers.emplace_back("openai-version", "2020-10-01");
+}
+
 http::Response error_response(const Error& error, std::string_view path,
                               std::string_view request_id, std::string_view trace_id) {
     if (path.starts_with("/api/")) return http::problem(error, request_id, trace_id);
@@ -56,6 +66,7 @@ http::Response error_response(const Error& error, std::string_view path,
     response.content_type = "application/json";
     response.body = openai_error(error, trace_id);
     http::add_error_headers(response, error, request_id);
+    add_openai_version(response, path);
     return response;
 }
 

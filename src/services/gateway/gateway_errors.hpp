@@ -12,6 +12,9 @@ namespace quire::gateway {
 /// there; our details go to `metadata`.
 std::string openai_error(const Error& error, std::string_view trace_id);
 
+/// `openai-version`, as OpenAI's own answers have it; nothing outside of `/v1`.
+void add_openai_version(http::Response& response, std::string_view path);
+
 /// The error as an answer, in the dialect of the path it was asked on: OpenAI's under `/v1`,
 /// problem+json under `/api/v1`.
 http::Response error_response(const Error& error, std::string_view path,

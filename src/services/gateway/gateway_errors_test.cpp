@@ -27,7 +27,7 @@ TEST(OpenAiError, HasItsFourKeysAndOurDetailsBesideThem) {
 
     EXPECT_EQ(openai_error(error, "abc"),
               R"({"error":{"message":"needs \"5\"","type":"insufficient_quota","param":null,)"
-              R"("code":"insufficient_quota","metadata":{"balance":"3","required":"5",)"
+              R"("code":"insufficient_quota","metadata":{"balance":3,"required":5,)"
               R"("trace_id":"abc"}}})");
 }
 
@@ -73,6 +73,8 @@ TEST(ErrorResponse, HasStatusTypeAndHeadersOfEveryRow) {
 
             EXPECT_EQ(response.status, status) << row.name;
             EXPECT_EQ(test::header_of(response, "x-request-id"), "req_1") << row.name;
+            EXPECT_EQ(test::header_of(response, "openai-version"),
+                      path == "/v1/x" ? "2020-10-01" : "");
             EXPECT_EQ(test::header_of(response, "x-should-retry"), row.can_retry ? "" : "false");
             EXPECT_EQ(test::header_of(response, "retry-after"), needs_hint ? "1" : "") << row.name;
             EXPECT_EQ(test::header_of(response, "www-authenticate"), status == 401 ? "Bearer" : "");

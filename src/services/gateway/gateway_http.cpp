@@ -1,6 +1,7 @@
 #include "services/gateway/gateway_http.hpp"
 
 #include "base/id.hpp"
+#include "base/text.hpp"
 #include "runtime/http/problem.hpp"
 #include "runtime/http/url.hpp"
 #include "runtime/log.hpp"
@@ -36,14 +37,15 @@ std::string_view key_of(const http::RequestHead& head) {
 Result<void> check_media_type(const http::RequestHead& head) {
     const std::string_view encoding = head.header("content-encoding");
     if (!encoding.empty() && !http::equals_ignoring_case(encoding, "identity")) {
-        return Error(ErrorCode::kUnsupportedMediaType,
-                     fmt::format("content-encoding '{}' is not taken; send plain JSON", encoding));
+        return Error(
+            ErrorCode::kUnsupportedMediaType,
+            fmt::format("content-encoding '{}' is not taken; send plain JSON", excerpt(encoding)));
     }
     const std::string_view type = head.header("content-type");
     const std::string_view essence = http::trimmed(type.substr(0, type.find(';')));
     if (http::equals_ignoring_case(essence, "application/json")) return {};
     return Error(ErrorCode::kUnsupportedMediaType,
-                 fmt::format("content-type is '{}'; send application/json", type));
+                 fmt::format("content-type is '{}'; send application/json", excerpt(type)));
 }
 
 /// What an error means at the edge: a cancelled handler's by the reason of the cancellation, an
@@ -61,9 +63,8 @@ Error meaning_of(const Error& error, http::CancelReason reason, bool is_answered
 /// What is paid for, now or later, is not to be repeated by a library: it would pay twice.
 Error as_answer(const Error& error, http::CancelReason reason, bool is_answered) {
     Error answer = meaning_of(error, reason, is_answered);
-    const bool is_paid = error.detail(http::kNoRetry) == "true";
-    if (!is_paid || answer.detail(http::kNoRetry) == "true") return answer;
-    return std::move(answer).with_detail(http::kNoRetry, "true");
+    if (error.is_paid()) return std::move(answer).as_paid();
+    return answer;
 }
 
 /// The labels of a request, from closed sets: what comes from outside is no label.
@@ -115,6 +116,7 @@ void GatewayCall::add_headers(
     http::Response& response,
     const google::protobuf::RepeatedPtrField<common::v1::Step>& steps) const {
     response.headers.emplace_back("x-request-id", ctx.request_id);
+    add_openai_version(response, exchange.head().path);
     std::string timing;
     append_timing(timing, "auth", auth_took.count());
     for (const common::v1::Step& step : steps) {
@@ -182,12 +184,14 @@ awaitable<Result<void>> GatewayHttp::serve(GatewayCall& call, const RouteMatch& 
         co_return Error(ErrorCode::kShuttingDown, "the process is stopping; retry");
     }
     if (match.route == nullptr && !match.allowed.empty()) {
-        co_return Error(ErrorCode::kMethodNotAllowed,
-                        fmt::format("{} is not offered here; use {}", head.method, match.allowed))
+        co_return Error(
+            ErrorCode::kMethodNotAllowed,
+            fmt::format("{} is not offered here; use {}", excerpt(head.method), match.allowed))
             .with_detail("allow", match.allowed);
     }
     if (match.route == nullptr) {
-        co_return Error(ErrorCode::kNotFound, fmt::format("there is no path {}", head.path));
+        co_return Error(ErrorCode::kNotFound,
+                        fmt::format("there is no path {}", excerpt(head.path)));
     }
     call.path_parameters = match.parameters;
     call.method = methods_.at(match.route);

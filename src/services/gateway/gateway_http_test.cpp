@@ -113,6 +113,48 @@ TEST_F(GatewayHttpTest, ChecksInTheOrderOfTheContract) {
     }
 }
 
+TEST_F(GatewayHttpTest, ChecksTheFieldsOfPromptsAndRequestsBeforeTheScope) {
+    const std::string versions = "/api/v1/prompts/p/versions";
+    struct Wrong {
+        std::string_view method;
+        std::string path;
+        std::string_view body;
+    };
+    for (const Wrong& each : std::vector<Wrong>{
+             {"POST", versions, R"({"messages":[]})"},
+             {"POST", versions, R"({"messages":[{"role":"tool","content":"x"}]})"},
+             {"POST", "/api/v1/prompts/P/versions",
+              R"({"messages":[{"role":"user","content":"x"}]})"},
+             {"POST", versions,
+              R"({"messages":[{"role":"user","content":"x"}],"parameters":{"temperature":3}})"},
+             {"POST", versions,
+              R"({"messages":[{"role":"user","content":"x"}],"labels":["LOUD"]})"},
+             {"PUT", "/api/v1/prompts/p/labels/LOUD", R"({"version":1})"},
+             {"GET", "/api/v1/prompts/p?label=a&version=1", ""},
+             {"GET", "/api/v1/requests?after=bogus", ""},
+             {"GET", "/api/v1/requests?status=bogus", ""},
+         }) {
+        const HttpAnswer seen =
+            gateway_.send(std::string(each.method), each.path, std::string(each.body), "bare");
+
+        EXPECT_EQ(seen.status, 400) << each.path << each.body;
+        EXPECT_EQ(seen.code(), "invalid_value") << each.path << each.body;
+    }
+}
+
+TEST_F(GatewayHttpTest, SaysOpenAisVersionUnderV1Only) {
+    const auto version = [this](const std::string& path, const std::string& key) {
+        return std::string(gateway_.send("GET", path, "", key).headers.find("openai-version"));
+    };
+
+    EXPECT_EQ(chat().headers.find("openai-version"), "2020-10-01");
+    EXPECT_EQ(chat("{").headers.find("openai-version"), "2020-10-01");
+    EXPECT_EQ(version("/v1/models", ""), "2020-10-01");
+    EXPECT_EQ(version("/v1/nothing", "good"), "2020-10-01");
+    EXPECT_EQ(version("/api/v1/keys", ""), "");
+    EXPECT_EQ(version("/nothing", "good"), "");
+}
+
 TEST_F(GatewayHttpTest, NamesTheVerbsOfAPathInAllow) {
     const HttpAnswer seen = gateway_.send("PATCH", "/api/v1/keys", "", "");
 
@@ -124,7 +166,7 @@ TEST_F(GatewayHttpTest, NamesTheVerbsOfAPathInAllow) {
 std::string_view good_body(std::string_view path) {
     if (path.starts_with("/v1")) return kHello;
     if (path.ends_with("/generate")) return R"({"prompt":"p"})";
-    if (path.ends_with("/versions")) return R"({"messages":[]})";
+    if (path.ends_with("/versions")) return R"({"messages":[{"role":"user","content":"x"}]})";
     return path.ends_with("/keys") ? R"({"name":"n"})" : R"({"version":1})";
 }
 
@@ -312,7 +354,7 @@ TEST_F(GatewayHttpTest, AnswersWithEveryErrorOfPrompts) {
 TEST_F(GatewayHttpTest, WhatIsPaidForIsNotToBeRepeatedThoughItsStatusIsAnother) {
     refuse(Error(ErrorCode::kStreamInterrupted, "cut"));
     const HttpAnswer free = chat();
-    refuse(Error(ErrorCode::kStreamInterrupted, "cut").with_detail(http::kNoRetry, "true"));
+    refuse(Error(ErrorCode::kStreamInterrupted, "cut").as_paid());
     const HttpAnswer paid = chat();
 
     EXPECT_EQ(free.code(), "upstream_error");

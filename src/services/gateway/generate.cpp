@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "services/gateway/body_fields.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/generate_answer.hpp"
@@ -8,7 +9,7 @@
 namespace quire::gateway {
 namespace {
 
-// What OpenAI allows in `metadata` too.
+// What OpenAI allows in `metadata` too, the last two in characters.
 constexpr std::size_t kPairsMax = 16;
 constexpr std::size_t kKeyMax = 64;
 constexpr std::size_t kValueMax = 512;
@@ -16,19 +17,21 @@ constexpr std::size_t kValueMax = 512;
 Result<void> read_metadata(const json::object& body, prompts::v1::GenerateCall& call) {
     const json::value* metadata = runtime::find_member(body, "metadata");
     if (metadata == nullptr) return {};
-    const std::string wanted =
-        fmt::format("an object of up to {} strings, keys of up to {} bytes and values of up to {}",
-                    kPairsMax, kKeyMax, kValueMax);
+    const std::string wanted = fmt::format(
+        "an object of up to {} strings, keys of up to {} characters and values of up "
+        "to {}",
+        kPairsMax, kKeyMax, kValueMax);
     if (!metadata->is_object() || metadata->get_object().size() > kPairsMax) {
         return wrong_field("metadata", wanted);
     }
     for (const auto& member : metadata->get_object()) {
-        if (member.key().size() > kKeyMax || !member.value().is_string() ||
-            member.value().get_string().size() > kValueMax) {
+        const std::string_view key(member.key().data(), member.key().size());
+        if (characters_in(key) > kKeyMax || !member.value().is_string() ||
+            characters_in(member.value().get_string()) > kValueMax) {
             return wrong_field("metadata", wanted);
         }
         call.mutable_metadata()->insert(
-            {std::string(member.key()), std::string(member.value().get_string())});
+            {std::string(key), std::string(member.value().get_string())});
     }
     return {};
 }

@@ -117,6 +117,20 @@ TEST_F(GatewayGenerate, HandsEveryFieldOn) {
     EXPECT_EQ(seen_.request_hash(), "");
 }
 
+TEST_F(GatewayGenerate, CountsTheCharactersOfMetadata) {
+    const auto with = [this](int keys, int values) {
+        std::string body = R"({"prompt":"p","metadata":{")";
+        for (int i = 0; i < keys; ++i) body += "é";
+        body += R"(":")";
+        for (int i = 0; i < values; ++i) body += "é";
+        return post(body + R"("}})").status;
+    };
+
+    EXPECT_NE(with(64, 512), 400);
+    EXPECT_EQ(with(65, 512), 400);
+    EXPECT_EQ(with(64, 513), 400);
+}
+
 TEST_F(GatewayGenerate, RefusesFieldsThatAreWrongNamingThem) {
     struct Case {
         std::string body;

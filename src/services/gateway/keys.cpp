@@ -1,3 +1,4 @@
+#include "base/words.hpp"
 #include "services/gateway/body_fields.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/idempotency.hpp"
@@ -6,33 +7,46 @@
 namespace quire::gateway {
 namespace {
 
-Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body) {
+Result<void> read_scopes(const json::object& body, auth::v1::CreateKeyRequest& to) {
+    const json::value* scopes = runtime::find_member(body, "scopes");
+    if (scopes == nullptr) return {};
+    if (!scopes->is_array()) return wrong_field("scopes", "a list of strings");
+    if (scopes->get_array().empty()) {
+        return wrong_field("scopes", "a list of at least one; leave it out for 'inference'");
+    }
+    for (const json::value& value : scopes->get_array()) {
+        if (!value.is_string()) return wrong_field("scopes", "a list of strings");
+        const auto known = check_scope(value.get_string());
+        if (!known) return known;
+        to.add_scopes(std::string(value.get_string()));
+    }
+    return {};
+}
+
+Result<void> read_expiry(const json::object& body, Timestamp now, auth::v1::CreateKeyRequest& to) {
+    const json::value* expires = runtime::find_member(body, "expires_at");
+    if (expires == nullptr) return {};
+    const auto at = parse_rfc3339(runtime::text_member(body, "expires_at"));
+    if (!expires->is_string() || !at) {
+        return wrong_field("expires_at", "a time such as 2027-01-31T00:00:00Z");
+    }
+    if (*at <= now) {
+        return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
+            .with_param("expires_at");
+    }
+    to.set_expires_at_us(at->micros);
+    return {};
+}
+
+Result<auth::v1::CreateKeyRequest> read_key_request(const json::object& body, Timestamp now) {
     const auto known = check_fields(body, {"name", "scopes", "expires_at"});
     if (!known) return known.error();
     auth::v1::CreateKeyRequest request;
-    QUIRE_TRY(std::string name, require_text(body, "name"));
-    request.set_name(std::move(name));
-    if (const json::value* scopes = runtime::find_member(body, "scopes")) {
-        if (!scopes->is_array()) return wrong_field("scopes", "a list of strings");
-        if (scopes->get_array().empty()) {
-            return wrong_field("scopes", "a list of at least one; leave it out for 'inference'");
-        }
-        for (const json::value& scope : scopes->get_array()) {
-            if (!scope.is_string()) return wrong_field("scopes", "a list of strings");
-            request.add_scopes(std::string(scope.get_string()));
-        }
-    }
-    if (const json::value* expires = runtime::find_member(body, "expires_at")) {
-        const auto at = parse_rfc3339(runtime::text_member(body, "expires_at"));
-        if (!expires->is_string() || !at) {
-            return wrong_field("expires_at", "a time such as 2027-01-31T00:00:00Z");
-        }
-        if (at->micros <= 0) {  // to the service, 0 is never
-            return Error(ErrorCode::kInvalidValue, "expires_at lies in the past")
-                .with_param("expires_at");
-        }
-        request.set_expires_at_us(at->micros);
-    }
+    QUIRE_TRY(*request.mutable_name(), require_text(body, "name"));
+    auto read = check_name(request.name());
+    if (read) read = read_scopes(body, request);
+    if (read) read = read_expiry(body, now, request);
+    if (!read) return read.error();
     return request;
 }
 
@@ -57,7 +71,7 @@ json::object key_json(const auth::v1::Key& key) {
 }  // namespace
 
 awaitable<Result<void>> GatewayApi::create_key(GatewayCall& call) {
-    auto request = read_key_request(*call.body);
+    auto request = read_key_request(*call.body, clock_.now());
     if (!request) co_return request.error();
     const auto checked = check_idempotency_key(call);
     if (!checked) co_return checked.error();
@@ -73,7 +87,7 @@ awaitable<Result<void>> GatewayApi::create_key(GatewayCall& call) {
 
 awaitable<Result<void>> GatewayApi::list_keys(GatewayCall& call) {
     auth::v1::ListKeysRequest request;
-    auto page = read_page(call.exchange.head());
+    auto page = read_page(call.exchange.head(), {"key", "a key"});
     if (!page) co_return page.error();
     *request.mutable_page() = *std::move(page);
     const auto authorized = call.authorize();

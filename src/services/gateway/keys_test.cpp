@@ -9,6 +9,8 @@ namespace {
 
 using test::HttpAnswer;
 
+const std::string kAfterKey = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 auth::v1::Key key_of(const std::string& id) {
     auth::v1::Key key;
     key.set_id(id);
@@ -76,7 +78,7 @@ protected:
 
 TEST_F(GatewayKeys, CreatesAKeyAndShowsItOnce) {
     const HttpAnswer answer = post(
-        R"({"name":"ci","scopes":["inference","keys:write"],"expires_at":"2027-01-31T00:00:00Z"})");
+        R"({"name":"ci","scopes":["inference","keys:write"],"expires_at":"2327-01-31T00:00:00Z"})");
 
     EXPECT_EQ(answer.status, 201);
     EXPECT_EQ(answer.body, R"({"id":"key_9","name":"n\"1","scopes":["inference"],"last4":"abcd",)"
@@ -84,7 +86,7 @@ TEST_F(GatewayKeys, CreatesAKeyAndShowsItOnce) {
                            R"("key":"qk_live_secret"})");
     EXPECT_EQ(created_.name(), "ci");
     EXPECT_EQ(created_.scopes_size(), 2);
-    EXPECT_EQ(created_.expires_at_us(), 1'801'353'600'000'000);
+    EXPECT_EQ(created_.expires_at_us(), 11'268'374'400'000'000);
 }
 
 TEST_F(GatewayKeys, NeedsANameOnly) {
@@ -118,8 +120,30 @@ TEST_F(GatewayKeys, RefusesFieldsThatAreWrongNamingThem) {
     EXPECT_EQ(gateway_.auth->create_key_calls, 0);
 }
 
+TEST_F(GatewayKeys, ChecksTheFieldsBeforeTheScope) {
+    for (const std::string_view body :
+         {R"({"name":""})", R"({"name":"a\u0007b"})", R"({"name":"n","scopes":["fly"]})",
+          R"({"name":"n","expires_at":"2001-01-01T00:00:00Z"})",
+          R"({"name":"n","expires_at":"1960-01-01T00:00:00Z"})"}) {
+        const HttpAnswer answer = gateway_.send("POST", "/api/v1/keys", std::string(body), "bare");
+
+        EXPECT_EQ(answer.status, 400) << body;
+        EXPECT_EQ(answer.code(), "invalid_value") << body;
+    }
+    EXPECT_EQ(gateway_.send("POST", "/api/v1/keys", R"({"name":"n"})", "bare").status, 403);
+    EXPECT_EQ(gateway_.send("GET", "/api/v1/keys?after=bogus", "", "bare").status, 400);
+    EXPECT_EQ(gateway_.auth->create_key_calls, 0);
+}
+
+TEST_F(GatewayKeys, QuotesTheBeginningOfALongFieldOnly) {
+    const HttpAnswer answer = post("{\"" + std::string(50'000, 'f') + "\":1}");
+
+    EXPECT_EQ(answer.code(), "unsupported_parameter");
+    EXPECT_LT(answer.body.size(), 2000U);
+}
+
 TEST_F(GatewayKeys, ListsAPageNewestFirst) {
-    const HttpAnswer answer = gateway_.send("GET", "/api/v1/keys?after=key_3&limit=2");
+    const HttpAnswer answer = gateway_.send("GET", "/api/v1/keys?after=" + kAfterKey + "&limit=2");
 
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.body,
@@ -129,7 +153,7 @@ TEST_F(GatewayKeys, ListsAPageNewestFirst) {
               R"("created_at":"2026-09-21T14:13:20.000000Z",)"
               R"("expires_at":"2026-09-21T14:13:20.000001Z",)"
               R"("revoked_at":"2026-09-21T14:13:20.500000Z"}],"has_more":true})");
-    EXPECT_EQ(listed_.page().after(), "key_3");
+    EXPECT_EQ(listed_.page().after(), kAfterKey);
     EXPECT_EQ(listed_.page().limit(), 2);
 }
 

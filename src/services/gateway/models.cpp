@@ -1,6 +1,5 @@
+#include "providers/model_catalog.hpp"
 #include "services/gateway/gateway_api.hpp"
-
-#include <fmt/format.h>
 
 namespace quire::gateway {
 namespace {
@@ -42,8 +41,7 @@ awaitable<Result<void>> GatewayApi::get_model(GatewayCall& call) {
             co_return co_await call.respond_json(200, std::move(text));
         }
     }
-    co_return Error(ErrorCode::kModelNotFound, fmt::format("the model '{}' does not exist", name))
-        .with_param("model");
+    co_return providers::unknown_model(name);
 }
 
 }  // namespace quire::gateway

@@ -1,3 +1,5 @@
+#include "base/words.hpp"
+#include "providers/prompt_fields.hpp"
 #include "runtime/config/values.hpp"
 #include "runtime/http/url.hpp"
 #include "services/gateway/body_fields.hpp"
@@ -70,13 +72,11 @@ Result<void> read_messages(const json::object& body, prompts::v1::PublishVersion
         const json::object& from = value.get_object();
         for (const auto& member : from) {
             const std::string_view key(member.key().data(), member.key().size());
+            const std::string field = fmt::format("{}/{}", where, runtime::pointer_step(key));
             if (key != "role" && key != "content") {
-                return wrong_field(fmt::format("{}/{}", where, key),
-                                   "left out; a message has role and content");
+                return wrong_field(field, "left out; a message has role and content");
             }
-            if (!member.value().is_string()) {
-                return wrong_field(fmt::format("{}/{}", where, key), "a string");
-            }
+            if (!member.value().is_string()) return wrong_field(field, "a string");
         }
         if (from.size() < 2) return wrong_field(where, "an object with role and content");
         auto& message = *to.add_messages();
@@ -86,24 +86,34 @@ Result<void> read_messages(const json::object& body, prompts::v1::PublishVersion
     return {};
 }
 
-Result<prompts::v1::PublishVersionRequest> read_publish(const json::object& body) {
+Result<void> read_labels(const json::object& body, prompts::v1::PublishVersionRequest& to) {
+    const json::value* labels = runtime::find_member(body, "labels");
+    if (labels == nullptr) return {};
+    if (!labels->is_array()) return wrong_field("labels", "a list of strings");
+    for (const json::value& label : labels->get_array()) {
+        if (!label.is_string()) return wrong_field("labels", "a list of strings");
+        to.add_labels(std::string(label.get_string()));
+    }
+    return {};
+}
+
+/// All but what is wrong in a template, which only prompts can read.
+Result<prompts::v1::PublishVersionRequest> read_publish(std::string name,
+                                                        const json::object& body) {
     const auto known = check_fields(body, {"messages", "model", "parameters", "labels"});
     if (!known) return known.error();
     prompts::v1::PublishVersionRequest request;
-    const auto read = read_messages(body, request);
+    request.set_name(std::move(name));
+    auto read = read_messages(body, request);
     if (!read) return read.error();
     QUIRE_TRY(*request.mutable_model(), read_text(body, "model"));
     if (const json::value* parameters = runtime::find_member(body, "parameters")) {
         if (!parameters->is_object()) return wrong_field("parameters", "an object");
         request.set_parameters_json(json::serialize(*parameters));
     }
-    const json::value* labels = runtime::find_member(body, "labels");
-    if (labels == nullptr) return request;
-    if (!labels->is_array()) return wrong_field("labels", "a list of strings");
-    for (const json::value& label : labels->get_array()) {
-        if (!label.is_string()) return wrong_field("labels", "a list of strings");
-        request.add_labels(std::string(label.get_string()));
-    }
+    read = read_labels(body, request);
+    if (read) read = providers::check_prompt_fields(providers::prompt_fields_of(request));
+    if (!read) return read.error();
     return request;
 }
 
@@ -117,6 +127,7 @@ Result<prompts::v1::GetPromptRequest> read_choice(const GatewayCall& call) {
     if (!version) return request;
     const auto number = config::parse_integer(*version);
     if (!number || *number < 1) return wrong_field("version", "a whole number of at least 1");
+    if (!request.label().empty()) return wrong_field("version", "left out when there is a label");
     request.set_version(*number);
     return request;
 }
@@ -124,13 +135,12 @@ Result<prompts::v1::GetPromptRequest> read_choice(const GatewayCall& call) {
 }  // namespace
 
 awaitable<Result<void>> GatewayApi::publish_version(GatewayCall& call) {
-    auto request = read_publish(*call.body);
+    auto request = read_publish(call.path_parameter(0), *call.body);
     if (!request) co_return request.error();
     const auto checked = check_idempotency_key(call);
     if (!checked) co_return checked.error();
     const auto authorized = call.authorize();
     if (!authorized) co_return authorized.error();
-    request->set_name(call.path_parameter(0));
     request->set_request_hash(idempotency_hash(call));
     QUIRE_CO_TRY(const auto published, ports_.prompts->publish_version(call.ctx, *request));
     call.is_replayed = published.replayed();
@@ -140,7 +150,7 @@ awaitable<Result<void>> GatewayApi::publish_version(GatewayCall& call) {
 
 awaitable<Result<void>> GatewayApi::list_prompts(GatewayCall& call) {
     prompts::v1::ListPromptsRequest request;
-    auto page = read_page(call.exchange.head());
+    auto page = read_page(call.exchange.head(), kAfterName);
     if (!page) co_return page.error();
     *request.mutable_page() = *std::move(page);
     const auto authorized = call.authorize();
@@ -174,12 +184,14 @@ awaitable<Result<void>> GatewayApi::set_label(GatewayCall& call) {
         co_return Error(ErrorCode::kMissingRequiredParameter, "'version' is required")
             .with_param("version");
     }
-    const auto authorized = call.authorize();
-    if (!authorized) co_return authorized.error();
     prompts::v1::SetLabelRequest request;
     request.set_name(call.path_parameter(0));
     request.set_label(call.path_parameter(1));
     request.set_version(**version);
+    const auto named = check_word("label", request.label());
+    if (!named) co_return named.error();
+    const auto authorized = call.authorize();
+    if (!authorized) co_return authorized.error();
     QUIRE_CO_TRY(const auto labelled, ports_.prompts->set_label(call.ctx, request));
     std::string text = json::serialize(version_json(labelled.version()));
     co_return co_await call.respond_json(200, std::move(text));

@@ -1,3 +1,4 @@
+#include "base/words.hpp"
 #include "runtime/http/url.hpp"
 #include "services/gateway/gateway_api.hpp"
 #include "services/gateway/paging.hpp"
@@ -118,13 +119,16 @@ json::object whole_json(const analytics::v1::Request& request) {
 
 Result<analytics::v1::ListRequestsRequest> read_listing(const http::RequestHead& head) {
     analytics::v1::ListRequestsRequest request;
-    QUIRE_TRY(*request.mutable_page(), read_page(head));
+    QUIRE_TRY(*request.mutable_page(), read_page(head, {"req", "a request"}));
     QUIRE_TRY(auto model, http::query_value(head.query, "model"));
     QUIRE_TRY(auto status, http::query_value(head.query, "status"));
     QUIRE_TRY(auto key, http::query_value(head.query, "key"));
     request.set_model(model.value_or(""));
     request.set_status(status.value_or(""));
     request.set_key_id(key.value_or(""));
+    const auto known =
+        request.status().empty() ? Result<void>() : check_request_status(request.status());
+    if (!known) return known.error();
     return request;
 }
 

@@ -1,5 +1,7 @@
 #include "services/prompts/admission.hpp"
 
+#include "providers/chat_json.hpp"
+
 #include <limits>
 
 namespace quire::prompts {
@@ -15,7 +17,7 @@ constexpr std::chrono::hours kLongest{24};
 std::size_t bytes_of(const common::v1::ChatMessage& message) {
     std::size_t bytes = message.role().size() + message.name().size() +
                         message.tool_call_id().size() + message.extra_json().size();
-    for (const auto& part : message.parts()) bytes += part.text().size();
+    for (const auto& part : message.parts()) bytes += part.text().size() + part.raw_json().size();
     for (const auto& call : message.tool_calls()) {
         bytes += call.id().size() + call.name().size() + call.arguments().size() +
                  call.raw_json().size();
@@ -26,7 +28,8 @@ std::size_t bytes_of(const common::v1::ChatMessage& message) {
 bool is_text_only(const common::v1::ChatRequest& request) {
     for (const auto& message : request.messages()) {
         for (const auto& part : message.parts()) {
-            if (part.has_raw_json()) return false;
+            // Text with members beside it, `cache_control` above all, stays as it came.
+            if (part.has_raw_json() && !providers::is_text_part(part.raw_json())) return false;
         }
     }
     return true;

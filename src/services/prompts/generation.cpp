@@ -1,6 +1,5 @@
 #include "services/prompts/generation.hpp"
 
-#include "runtime/http/problem.hpp"
 #include "services/prompts/admission.hpp"
 #include "services/prompts/answer_record.hpp"
 #include "services/prompts/meter.hpp"
@@ -63,9 +62,6 @@ private:
     std::optional<AnswerRecord> record_;
     google::protobuf::RepeatedPtrField<common::v1::Step> steps_;
 };
-
-/// Of a request that is charged: a library that repeats by itself would pay twice.
-Error paid(Error error) { return std::move(error).with_detail(http::kNoRetry, "true"); }
 
 class Generation {
 public:
@@ -222,7 +218,7 @@ awaitable<Result<void>> Generation::conclude_broken(Hold& hold, Error error) {
     const std::string_view status = cause.code() == ErrorCode::kCancelled ? "cancelled" : "failed";
     const auto settled = co_await settle(hold, finished, status);
     ignore(settled, "logged; it is tried again, and the caller's error is the older one");
-    co_return paid(std::move(error));
+    co_return std::move(error).as_paid();
 }
 
 /// The end is told once it is paid for.
@@ -234,7 +230,7 @@ awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view 
     *finished.mutable_usage() = meter_.usage();
     *finished.mutable_review() = review_notes_;
     const auto cost = co_await settle(hold, finished, status);
-    if (!cost) co_return paid(cost.error());  // now or later
+    if (!cost) co_return Error(cost.error()).as_paid();  // now or later
     *finished.mutable_cost() = *cost;
     co_return co_await delivery_.finish(std::move(event));
 }

@@ -1,10 +1,10 @@
 #include "services/prompts/hold.hpp"
 
-#include "runtime/http/problem.hpp"
 #include "storage/sqlite_connection.hpp"
 #include "tests/support/generation_fixture.hpp"
 
 #include <atomic>
+#include <climits>
 
 namespace quire::prompts {
 namespace {
@@ -55,6 +55,17 @@ TEST_F(HoldTest, AsksForTheMostThatTheRequestCanCost) {
     EXPECT_EQ(admit.owner(), "me");
 }
 
+TEST_F(HoldTest, TextWithMembersBesideItIsText) {
+    const std::string part = R"({"type":"text","text":"hi","cache_control":{"type":"ephemeral"}})";
+    call_.mutable_request()->mutable_messages(0)->add_parts()->set_raw_json(part);
+    play_.events = {started_event(), finished_event()};
+
+    ASSERT_TRUE(chat());
+
+    EXPECT_EQ(under_.admitted.front().input_tokens_bound(),
+              8 + static_cast<std::int64_t>(part.size()) + 16 + 11);
+}
+
 TEST_F(HoldTest, OnlyTheContextBoundsWhatIsNotText) {
     call_.mutable_request()->mutable_messages(0)->add_parts()->set_raw_json("{}");
     play_.events = {started_event(), finished_event()};
@@ -100,8 +111,8 @@ TEST_F(HoldTest, WhatIsPaidForIsNotToBeRepeated) {
     const auto free = chat();
 
     ASSERT_FALSE(paid || free);
-    EXPECT_EQ(paid.error().detail(http::kNoRetry), "true");
-    EXPECT_EQ(free.error().detail(http::kNoRetry), "");
+    EXPECT_TRUE(paid.error().is_paid());
+    EXPECT_FALSE(free.error().is_paid());
 }
 
 TEST_F(HoldTest, WhatCameBeforeTheClientLeftIsPaidFor) {
@@ -136,20 +147,14 @@ TEST_F(HoldTest, SettlesByItsOwnCountWhenTheProvidersMakesNoSense) {
 
 TEST_F(HoldTest, AFaultOfTheLedgersWholeBatchIsNoEndOfASettlement) {
     play_.events = {started_event(), text_event("a"), finished_event()};
-    std::atomic<int> tries{0};
-    under_.credits->on_settle =
-        [&](const rpc::CallContext&,
-            const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
-        if (++tries == 1) co_return Error(ErrorCode::kInternalError, "memory and store differ");
-        co_return credits::v1::SettleResponse();
-    };
+    refuse_settlements(Error(ErrorCode::kInternalError, "memory and store differ"), 1);
 
     const auto ended =
         test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
 
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
-    EXPECT_TRUE(test::wait_until([&] { return tries == 2; }));
+    EXPECT_TRUE(test::wait_until([&] { return settlements_ == 2; }));
     under_.settlements.stop();
 }
 
@@ -231,38 +236,43 @@ TEST_F(HoldTest, AnAnswerThatCouldNotBeStoredIsStoredLater) {
     EXPECT_EQ(booked(), (Words{"completed 6+1 estimated"}));
 }
 
+TEST_F(HoldTest, AnAnswerIsKeptForADayAndNoLonger) {
+    ctx_.idempotency_key = "k";
+    play_.events = {started_event(), text_event("a"), finished_event()};
+    ASSERT_TRUE(chat());
+    const auto is_kept = [&] {
+        const auto pruned = test::run(under_.journal.prune());
+        EXPECT_TRUE(pruned);
+        const auto found = test::run(under_.journal.find_answer(ctx_, ctx_.request_id));
+        return found && found->has_value();
+    };
+
+    under_.clock.advance(std::chrono::hours(23));
+    EXPECT_TRUE(is_kept());
+    under_.clock.advance(std::chrono::hours(3));
+    EXPECT_FALSE(is_kept());
+}
+
 TEST_F(HoldTest, NoBookingWaitsForTheStoringOfAnAnswer) {
     ctx_.idempotency_key = "k";
     play_.events = {started_event(), text_event("a"), finished_event()};
     const NothingStored refused(under_.folder.path(), "outcomes");
-    std::atomic<int> tries{0};
-    std::atomic<int> booked_at{0};
-    under_.credits->on_settle =
-        [&](const rpc::CallContext&,
-            const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
-        if (++tries == 1) co_return Error(ErrorCode::kStorageUnavailable, "disk full");
-        booked_at = tries.load();
-        co_return credits::v1::SettleResponse();
-    };
+    refuse_settlements(Error(ErrorCode::kStorageUnavailable, "disk full"), 1);
 
     const auto ended =
         test::run_on(under_.loops.loop(0), under_.service.chat(ctx_, call_, events_));
 
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code(), ErrorCode::kSettleFailed);
-    EXPECT_TRUE(test::wait_until([&] { return booked_at == 2; }));
+    EXPECT_TRUE(test::wait_until([&] { return settlements_ == 2; }));
     under_.settlements.stop();
-    EXPECT_EQ(tries, 2);
+    EXPECT_EQ(settlements_, 2);
 }
 
 TEST_F(HoldTest, WhatCouldBeNotedNowhereIsInTheLogAtTheEnd) {
     play_.events = {started_event(), text_event("a"), finished_event()};
     const NothingStored refused(under_.folder.path(), "journal");
-    under_.credits->on_settle =
-        [](const rpc::CallContext&,
-           const credits::v1::SettleRequest&) -> awaitable<Result<credits::v1::SettleResponse>> {
-        co_return Error(ErrorCode::kStorageUnavailable, "disk full");
-    };
+    refuse_settlements(Error(ErrorCode::kStorageUnavailable, "disk full"), INT_MAX);
     testing::internal::CaptureStderr();
 
     const auto ended =

@@ -27,9 +27,6 @@ struct PromptVersion {
     Timestamp created_at;
 };
 
-/// 1 to 64 of a-z 0-9 _ . - ; `what` is `name` or `label`, and names the field. kInvalidValue.
-Result<void> check_word(std::string_view what, const std::string& word);
-
 /// The version that a request asks to publish, with the variables of its templates, still without
 /// number and time. kInvalidValue and the like; kTemplateError, naming the message's content.
 Result<PromptVersion> version_of(const v1::PublishVersionRequest& request);

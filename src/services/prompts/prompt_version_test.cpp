@@ -24,22 +24,6 @@ std::string refusal(const v1::PublishVersionRequest& request) {
 
 json::object variables_of(std::string_view text) { return runtime::parse_json(text)->get_object(); }
 
-TEST(CheckWord, TakesLowerCaseWordsOfUpToSixtyFour) {
-    for (const std::string& word :
-         {std::string("a"), std::string("blog_post-2.1"), std::string(64, 'z'), std::string("0")}) {
-        EXPECT_TRUE(check_word("name", word)) << word;
-    }
-    for (const std::string& word :
-         {std::string(), std::string(65, 'z'), std::string("A"), std::string("a b"),
-          std::string("a/b"), std::string("ä"), std::string("a\0b", 3)}) {
-        const auto checked = check_word("name", word);
-
-        ASSERT_FALSE(checked) << word;
-        EXPECT_EQ(checked.error().code(), ErrorCode::kInvalidValue);
-        EXPECT_EQ(checked.error().detail("param"), "name");
-    }
-}
-
 TEST(VersionOf, GathersTheVariablesOfAllMessages) {
     auto request = request_with("{{ topic }} {{ language }}");
     request.add_messages()->set_role("assistant");
@@ -132,6 +116,20 @@ TEST(Render, NamesTheVariableThatIsMissing) {
     ASSERT_FALSE(chat);
     EXPECT_EQ(chat.error().code(), ErrorCode::kMissingVariable);
     EXPECT_EQ(chat.error().detail("param"), "/variables/topic");
+}
+
+TEST(Render, DoesNotQuoteAllOfALongName) {
+    const std::string name(200'000, 'n');
+    const auto version = version_of(request_with("{{ " + name + " }}"));
+    ASSERT_TRUE(version);
+    json::object variables;
+    variables[name] = UINT64_MAX;  // no integer of templates
+
+    const auto chat = render(*version, variables);
+
+    ASSERT_FALSE(chat);
+    EXPECT_LT(chat.error().message().size(), 1000U);
+    EXPECT_LE(chat.error().detail("param").size(), 100U);
 }
 
 TEST(Render, BoundsTheStepsOfAllMessages) {

@@ -1,5 +1,7 @@
 #include "services/prompts/prompts_service.hpp"
 
+#include "base/text.hpp"
+#include "base/words.hpp"
 #include "providers/model_catalog.hpp"
 #include "services/prompts/story.hpp"
 #include "storage/idempotency.hpp"
@@ -21,9 +23,11 @@ PromptOwner owner_of(const rpc::CallContext& ctx) {
 }
 
 Error no_prompt(const v1::GetPromptRequest& which) {
-    std::string text = fmt::format("there is no prompt '{}'", which.name());
+    std::string text = fmt::format("there is no prompt '{}'", excerpt(which.name()));
     if (which.version() != 0) text += fmt::format(" with a version {}", which.version());
-    if (!which.label().empty()) text += fmt::format(" with the label '{}'", which.label());
+    if (!which.label().empty()) {
+        text += fmt::format(" with the label '{}'", excerpt(which.label()));
+    }
     return Error(ErrorCode::kPromptNotFound, std::move(text)).with_param("prompt");
 }
 
@@ -185,35 +189,26 @@ awaitable<Result<void>> PromptsService::prepare(const rpc::CallContext& ctx,
     const auto rendered = render_into(chat, call, version);
     if (!rendered) {
         const std::string& model = call.model().empty() ? version.model : call.model();
-        const auto known = co_await check_model(ctx, model);
+        const auto known = co_await find_model(ctx, model);
         const bool is_unknown = !known && known.error().code() == ErrorCode::kModelNotFound;
         co_return is_unknown ? known.error() : rendered.error();  // the order of checks at the edge
     }
     if (chat.request().model().empty()) {
-        QUIRE_CO_TRY(const std::string model, first_model(ctx));
-        chat.mutable_request()->set_model(model);
+        QUIRE_CO_TRY(const std::string first, find_model(ctx, chat.request().model()));
+        chat.mutable_request()->set_model(first);
     }
     co_return Result<void>();
 }
 
-/// "" is the first model, whichever that is.
-awaitable<Result<void>> PromptsService::check_model(const rpc::CallContext& ctx,
-                                                    const std::string& name) {
+awaitable<Result<std::string>> PromptsService::find_model(const rpc::CallContext& ctx,
+                                                          const std::string& name) {
     const inference::v1::ListModelsRequest all;
     QUIRE_CO_TRY(const auto models, deps_.inference->list_models(ctx, all));
     for (const auto& model : models.models()) {
-        if (name.empty() || model.name() == name) co_return Result<void>();
+        if (name.empty() || model.name() == name) co_return model.name();
     }
-    co_return providers::unknown_model(name);
-}
-
-awaitable<Result<std::string>> PromptsService::first_model(const rpc::CallContext& ctx) {
-    const inference::v1::ListModelsRequest all;
-    QUIRE_CO_TRY(const auto models, deps_.inference->list_models(ctx, all));
-    if (models.models_size() == 0) {
-        co_return Error(ErrorCode::kModelNotFound, "no model is configured").with_param("model");
-    }
-    co_return models.models(0).name();
+    if (!name.empty()) co_return providers::unknown_model(name);
+    co_return Error(ErrorCode::kModelNotFound, "no model is configured").with_param("model");
 }
 
 awaitable<Result<PromptVersion>> PromptsService::find(const rpc::CallContext& ctx,

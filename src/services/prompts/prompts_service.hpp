@@ -39,9 +39,8 @@ private:
                                           const v1::GetPromptRequest& which);
     awaitable<Result<void>> prepare(const rpc::CallContext& ctx, const v1::GenerateCall& call,
                                     v1::ChatCall& chat);
-    awaitable<Result<std::string>> first_model(const rpc::CallContext& ctx);
-    /// kModelNotFound.
-    awaitable<Result<void>> check_model(const rpc::CallContext& ctx, const std::string& name);
+    /// The name of that model; "" is the first one, whichever that is. kModelNotFound.
+    awaitable<Result<std::string>> find_model(const rpc::CallContext& ctx, const std::string& name);
 
     GenerationDeps deps_;
     storage::Database& database_;

@@ -1,6 +1,8 @@
 #include "services/prompts/story.hpp"
 
+#include "base/text.hpp"
 #include "runtime/http/problem.hpp"
+#include "runtime/json.hpp"
 
 namespace quire::prompts {
 namespace {
@@ -17,21 +19,19 @@ constexpr std::size_t kMessageBytesMax = 2048;
 constexpr microseconds kEdgeMax{std::chrono::hours(24)};
 
 /// Appends as much as there is room for, whole characters only.
-void append_cut(std::string& out, std::string_view text,
-                std::size_t bytes_max = Story::kTextBytesMax) {
-    const std::size_t room = bytes_max - std::min(out.size(), bytes_max);
-    std::size_t length = std::min(room, text.size());
-    const auto is_inside = [&](std::size_t at) {
-        return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
-    };
-    while (length > 0 && is_inside(length)) --length;
-    out += text.substr(0, length);
+void append_cut(std::string& out, std::string_view text) {
+    out += beginning_of(text, Story::kTextBytesMax - std::min(out.size(), Story::kTextBytesMax));
 }
 
 std::string cut(std::string_view text, std::size_t bytes_max) {
-    std::string out;
-    append_cut(out, text, bytes_max);
-    return out;
+    return std::string(beginning_of(text, bytes_max));
+}
+
+/// A message may hold whatever anybody sent, and a text that is no UTF-8 would make the whole event
+/// unreadable, and with it all that come later.
+std::string readable(std::string_view message) {
+    if (!runtime::is_valid_utf8(message)) return "the message of this error is not UTF-8";
+    return cut(message, kMessageBytesMax);
 }
 
 std::string text_of(const common::v1::ChatRequest& request) {
@@ -149,7 +149,7 @@ void Story::set_error(const Error& error) {
     told_.set_status(is_policy ? "blocked" : "failed");
     told_.set_http_status(is_sent ? 200 : http::status_of(shown));
     told_.set_error_code(std::string(shown.name()));
-    told_.set_error_message(cut(shown.message(), kMessageBytesMax));
+    told_.set_error_message(readable(shown.message()));
 }
 
 v1::GenerationStory Story::end(const Result<void>& done, const ReviewNotes& notes) {

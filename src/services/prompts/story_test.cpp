@@ -109,6 +109,19 @@ TEST_F(StoryTest, CutsLongTextsBetweenCharacters) {
     EXPECT_TRUE(runtime::is_valid_utf8(told.content().output()));
 }
 
+TEST_F(StoryTest, ItsMessageIsUtf8WhateverTheErrorsIs) {
+    for (const std::string& message :
+         {std::string("half a character: \xc3"), std::string(3000, '\xff')}) {
+        Story story = begin();
+        const Result<void> done = Error(ErrorCode::kUpstreamError, message);
+
+        const auto told = story.end(done, {});
+
+        EXPECT_TRUE(runtime::is_valid_utf8(told.error_message()));
+        EXPECT_NE(told.error_message(), "");
+    }
+}
+
 TEST_F(StoryTest, CountsStepsFromTheStartAtTheEdge) {
     Story story = begin();
     const SteadyTime from = clock_.steady();

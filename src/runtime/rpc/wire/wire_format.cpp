@@ -1,6 +1,7 @@
 #include "runtime/rpc/wire/wire_format.hpp"
 
 #include "base/id.hpp"
+#include "base/text.hpp"
 #include "quire/common/v1/common.pb.h"
 #include "quire/wire/v1/wire.pb.h"
 
@@ -19,6 +20,7 @@ using std::chrono::nanoseconds;
 
 constexpr std::size_t kHeaders = 12;  ///< of a call that carries everything
 constexpr std::string_view kDomain = "quire";
+constexpr const char* kPaidKey = "paid";  ///< in the metadata: Error::is_paid
 constexpr std::string_view kErrorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr std::string_view kRetryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
 constexpr int kRetriesMax = 10;  ///< as many as the configuration allows
@@ -104,7 +106,10 @@ std::optional<Error> own_error(const wire::v1::Status& status) {
             const auto code = error_code_named(info.reason());
             if (!code) return std::nullopt;
             error.emplace(*code, status.message());
-            for (const auto& [key, value] : info.metadata()) error->add_detail(key, value);
+            for (const auto& [key, value] : info.metadata()) {
+                if (key != kPaidKey) error->add_detail(key, value);
+            }
+            if (info.metadata().contains(kPaidKey)) error->mark_paid();
         } else if (any.type_url() == kRetryInfoType && retry.ParseFromString(any.value())) {
             retry_after = milliseconds(retry.retry_delay().seconds() * 1000 +
                                        retry.retry_delay().nanos() / 1'000'000);
@@ -114,21 +119,12 @@ std::optional<Error> own_error(const wire::v1::Status& status) {
     return error;
 }
 
-/// The beginning of `text`, of at most `bytes_max`, without half a character at its end.
-std::string beginning_of(std::string_view text, std::size_t bytes_max) {
-    if (text.size() > bytes_max) {
-        const auto is_continuation = [&](std::size_t at) { return (text[at] & 0xC0) == 0x80; };
-        while (bytes_max > 0 && is_continuation(bytes_max)) --bytes_max;
-        text = text.substr(0, bytes_max);
-    }
-    return std::string(text);
-}
-
 /// The facts of an error, as many of them as fit.
 wire::v1::ErrorInfo info_of(const Error& error) {
     wire::v1::ErrorInfo info;
     info.set_reason(std::string(error.name()));
     info.set_domain(std::string(kDomain));
+    if (error.is_paid()) (*info.mutable_metadata())[kPaidKey] = "true";
     std::size_t bytes = 0;
     for (const auto& [key, value] : error.details()) {
         bytes += key.size() + value.size();
@@ -212,7 +208,7 @@ HeaderList to_trailers(const Result<void>& ended) {
     if (ended) return {{"grpc-status", "0"}};
     const Error& error = ended.error();
     const int grpc_status = static_cast<int>(error.row().grpc_status);
-    const std::string message = beginning_of(error.message(), kMessageBytesMax);
+    const std::string message(beginning_of(error.message(), kMessageBytesMax));
     wire::v1::Status status;
     status.set_code(grpc_status);
     status.set_message(message);

@@ -127,6 +127,17 @@ TEST_F(WireFormatTest, EveryErrorComesBackAsItWas) {
     }
 }
 
+TEST_F(WireFormatTest, ThatAnErrorIsPaidForIsNoDetail) {
+    const Error sent = Error(ErrorCode::kUpstreamError, "cut").as_paid();
+
+    const auto came = to_result(to_trailers(sent));
+
+    ASSERT_FALSE(came);
+    EXPECT_TRUE(came.error().is_paid());
+    EXPECT_TRUE(came.error().details().empty());
+    EXPECT_FALSE(to_result(to_trailers(Error(sent.code(), "cut"))).error().is_paid());
+}
+
 TEST_F(WireFormatTest, ALongErrorStaysBelowWhatOthersTakeAsHeaders) {
     std::string said;
     while (said.size() < 5000) said += "größe";

@@ -1,5 +1,6 @@
 #include "services/prompts/template/evaluator.hpp"
 
+#include "base/text.hpp"
 #include "services/prompts/template/arithmetic.hpp"
 #include "services/prompts/template/comparing.hpp"
 #include "services/prompts/template/lexer.hpp"
@@ -74,7 +75,9 @@ Result<Value> Names::find(const std::string& name, Budget& budget) {
     QUIRE_TRY([[maybe_unused]] const auto paid,
               budget.spend(count_values(*variable) / kValuesPerStep));
     auto converted = value_of(*variable);
-    if (!converted) return Error(converted.error()).in(name).with_param("/variables/" + name);
+    if (!converted) {
+        return Error(converted.error()).in(excerpt(name)).with_param(excerpt("/variables/" + name));
+    }
     given_[name] = *converted;
     return converted;
 }
