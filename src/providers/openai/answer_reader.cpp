@@ -1,7 +1,12 @@
 #include "providers/openai/answer_reader.hpp"
 
+#include "base/clock.hpp"
+#include "base/id.hpp"
+#include "base/rng.hpp"
+#include "base/text.hpp"
 #include "providers/openai/upstream_error.hpp"
 #include "runtime/config/values.hpp"
+#include "runtime/http/headers.hpp"
 
 #include <fmt/format.h>
 
@@ -16,8 +21,51 @@ using runtime::find_member;
 using runtime::text_member;
 
 constexpr std::int64_t kTokensMax = 1LL << 40;
-constexpr std::array<std::string_view, 5> kReasons{"stop", "length", "tool_calls", "content_filter",
-                                                   "function_call"};
+
+struct Reason {
+    std::string_view told;     ///< in any case
+    std::string_view meaning;  ///< OpenAI's; "" is no end of an answer but its failure
+};
+/// Of the reasons that servers tell, those that do not mean `stop`.
+constexpr std::array kReasons{
+    Reason{"length", "length"},
+    Reason{"max_tokens", "length"},
+    Reason{"model_length", "length"},
+    Reason{"tool_calls", "tool_calls"},
+    Reason{"tool_use", "tool_calls"},
+    Reason{"content_filter", "content_filter"},
+    Reason{"safety", "content_filter"},
+    Reason{"recitation", "content_filter"},
+    Reason{"function_call", "function_call"},
+    Reason{"error", ""},
+    Reason{"abort", ""},
+    Reason{"insufficient_system_resource", ""},
+};
+
+/// Some servers send them as JSON itself, not as its text.
+std::string arguments_of(const json::object* function) {
+    const json::value* found = function == nullptr ? nullptr : find_member(*function, "arguments");
+    if (found == nullptr || found->is_null()) return "";
+    if (found->is_string()) return std::string(std::string_view(found->get_string()));
+    return json::serialize(*found);
+}
+
+std::string new_id() {
+    SystemRng rng;
+    return make_id("call", SystemClock().now(), rng);
+}
+
+bool is_whole(std::string_view arguments) {
+    if (!arguments.starts_with('{') || !arguments.ends_with('}')) return false;
+    return runtime::parse_json(arguments).has_value();
+}
+
+std::string_view meaning_of(std::string_view reason) {
+    for (const Reason& known : kReasons) {
+        if (http::equals_ignoring_case(reason, known.told)) return known.meaning;
+    }
+    return "stop";
+}
 
 Error garbage(std::string_view what) {
     return {ErrorCode::kUpstreamError, fmt::format("not a chat completion: {}", what)};
@@ -105,8 +153,7 @@ Result<void> AnswerReader::read_event(std::string_view data) {
         has_content_ = has_content_ || !deltas_.empty();
     }
     const std::string_view reason = text_member(*choice, "finish_reason");
-    if (!reason.empty()) completion_.finish_reason = reason;
-    return {};
+    return reason.empty() ? Result<void>() : end_with(reason);
 }
 
 Result<void> AnswerReader::read_whole(std::string_view body_text) {
@@ -120,9 +167,15 @@ Result<void> AnswerReader::read_whole(std::string_view body_text) {
     if (message == nullptr || !message->is_object()) return garbage("the choice has no message");
     read_piece(message->get_object(), find_member(*choice, "logprobs"));
     const std::string_view reason = text_member(*choice, "finish_reason");
-    completion_.finish_reason = reason.empty() ? "stop" : reason;
     is_done_ = true;
-    return {};
+    return end_with(reason.empty() ? "stop" : reason);
+}
+
+Result<void> AnswerReader::end_with(std::string_view reason) {
+    completion_.finish_reason = meaning_of(reason);
+    if (has_finished()) return {};
+    return Error(ErrorCode::kUpstreamError,
+                 fmt::format("the provider ended its answer with '{}'", excerpt(reason)));
 }
 
 bool AnswerReader::add_text(Channel channel, std::string text) {
@@ -150,6 +203,7 @@ void AnswerReader::read_piece(const json::object& piece, const json::value* logp
 
 void AnswerReader::read_tool_calls(const json::value& calls) {
     if (!calls.is_array()) return;
+    ++lists_read_;
     std::int64_t position = 0;
     for (const json::value& item : calls.get_array()) {
         const std::int64_t at = position++;
@@ -168,35 +222,47 @@ void AnswerReader::read_tool_calls(const json::value& calls) {
         auto& delta = deltas_.emplace_back();
         delta.set_channel(Channel::TOOL_CALL);
         auto& call = *delta.mutable_tool_call();
-        call.set_index(number_of(place, id, !name.empty()));
+        std::string arguments = arguments_of(has_function ? &function->get_object() : nullptr);
+        const std::int32_t begun = calls_begun_;
+        call.set_index(number_of(place, {id, name, arguments}));
         call.set_id(std::string(id));
         call.set_type(std::string(text_member(from, "type")));
         call.set_name(std::string(name));
-        call.set_arguments(std::string(text_of("arguments")));
+        call.set_arguments(std::move(arguments));
+        // Clients tell the results of calls apart by it.
+        if (id.empty() && begun != calls_begun_) call.set_id(new_id());
         // Streams of some servers leave the type out; clients need it with the first piece.
         if (!call.name().empty() && call.type().empty()) call.set_type("function");
     }
 }
 
 /// Some servers give every call of an answer the same index, or count within a chunk. There a name
-/// and another id tell that a call begins; an id alone does not, for some make one for each piece.
-std::int32_t AnswerReader::number_of(std::int64_t place, std::string_view id, bool has_name) {
+/// and another id tell that a call begins. Neither does alone: vLLM made an id for each piece, and
+/// others repeat the name; TensorRT-LLM did both.
+std::int32_t AnswerReader::number_of(std::int64_t place, const CallPiece& piece) {
     const auto [at, is_first] = calls_.try_emplace(place);
     Call& call = at->second;
-    const bool is_another = has_name && call.has_name && !id.empty() && id != call.id;
-    if (is_first || is_another) call = {calls_begun_++, std::string(id), false};
-    call.has_name = call.has_name || has_name;
+    const bool has_another_id = !piece.id.empty() && piece.id != call.id;
+    const bool is_beside = call.named_in == lists_read_ && (piece.id.empty() || has_another_id);
+    const bool is_after = has_another_id && (piece.name != call.name || call.is_over);
+    const bool has_named = !piece.name.empty() && !call.name.empty();
+    if (is_first || (has_named && (is_beside || is_after))) {
+        call = Call();
+        call.index = calls_begun_++;
+        call.id = piece.id;
+    }
+    // Nothing with a name follows arguments that are whole, or pieces without one.
+    call.is_over = piece.name.empty() || is_whole(piece.arguments);
+    if (piece.name.empty()) return call.index;
+    call.name = piece.name;
+    call.named_in = lists_read_;
     return call.index;
 }
 
 Completion AnswerReader::completion() const {
     Completion out = completion_;
-    std::string& reason = out.finish_reason;
     // Agents go on by it: with `stop` they would never make the calls.
-    if (calls_begun_ > 0 && reason == "stop") reason = "tool_calls";
-    if (reason == "max_tokens") reason = "length";
-    const bool is_known = reason.empty() || std::ranges::find(kReasons, reason) != kReasons.end();
-    if (!is_known) reason = "stop";
+    if (calls_begun_ > 0 && out.finish_reason == "stop") out.finish_reason = "tool_calls";
     return out;
 }
 

@@ -183,6 +183,49 @@ TEST(AnswerReader, WhatFollowsGoesToTheNewestCallOfItsIndex) {
     EXPECT_EQ(calls_of(seen), (std::vector<std::string>{"0 c1 f ", "1 c2 g ", "1   2"}));
 }
 
+TEST(AnswerReader, TwoNamesOfOneListAreTwoCalls) {
+    const Seen seen = read_events(
+        {calls_chunk(R"({"index":0,"function":{"name":"f","arguments":"{}"}},)"
+                     R"({"index":0,"id":"","function":{"name":"f","arguments":"{}"}})")});
+
+    ASSERT_EQ(seen.deltas.size(), 2U);
+    EXPECT_EQ(seen.deltas[1].tool_call().index(), 1);
+}
+
+TEST(AnswerReader, EveryCallBeginsWithAnIdOfItsOwn) {
+    const Seen seen = read_events(
+        {calls_chunk(R"({"index":0,"function":{"name":"f","arguments":""}})"),
+         calls_chunk(R"({"index":0,"function":{"arguments":"{}"}})"),
+         calls_chunk(R"({"index":1,"id":"","function":{"name":"f","arguments":"{}"}})")});
+
+    ASSERT_EQ(seen.deltas.size(), 3U);
+    EXPECT_TRUE(seen.deltas[0].tool_call().id().starts_with("call_"));
+    EXPECT_EQ(seen.deltas[1].tool_call().id(), "");
+    EXPECT_TRUE(seen.deltas[2].tool_call().id().starts_with("call_"));
+    EXPECT_NE(seen.deltas[0].tool_call().id(), seen.deltas[2].tool_call().id());
+}
+
+TEST(AnswerReader, ArgumentsMayBeJsonInsteadOfItsText) {
+    const Seen seen = read_whole(whole(R"({"tool_calls":[
+        {"id":"c1","function":{"name":"f","arguments":{"city":"Rome"}}},
+        {"id":"c2","function":{"name":"g","arguments":null}}]})"));
+
+    EXPECT_EQ(calls_of(seen), (std::vector<std::string>{R"(0 c1 f {"city":"Rome"})", "1 c2 g "}));
+}
+
+/// TensorRT-LLM made an id for each piece and repeated the name; Ollama's calls come whole.
+TEST(AnswerReader, ANameAndAnIdOfEachPieceMakeNoCallOfEach) {
+    const Seen pieces =
+        read_events({calls_chunk(R"({"id":"a","function":{"name":"f","arguments":"{\"x\""}})"),
+                     calls_chunk(R"({"id":"b","function":{"name":"f","arguments":":1}"}})")});
+    const Seen calls =
+        read_events({calls_chunk(R"({"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}})"),
+                     calls_chunk(R"({"id":"b","function":{"name":"f","arguments":"{}"}})")});
+
+    EXPECT_EQ(calls_of(pieces), (std::vector<std::string>{R"(0 a f {"x")", "0 b f :1}"}));
+    EXPECT_EQ(calls_of(calls), (std::vector<std::string>{R"(0 a f {"x":1})", "1 b f {}"}));
+}
+
 /// vLLM makes an id for every piece, others repeat the name.
 TEST(AnswerReader, NeitherAnIdNorANameAloneBeginsACall) {
     const Seen seen = read_events(
@@ -224,15 +267,25 @@ TEST(AnswerReader, TellsOneOfOpenAisReasons) {
         EXPECT_EQ(reason_of(known), known);
     }
     EXPECT_EQ(reason_of("eos"), "stop");
-    EXPECT_EQ(reason_of("max_tokens"), "length");
+    EXPECT_EQ(reason_of("MAX_TOKENS"), "length");
+    EXPECT_EQ(reason_of("model_length"), "length");
+    EXPECT_EQ(reason_of("SAFETY"), "content_filter");
+    for (const std::string_view failure : {"error", "abort", "insufficient_system_resource"}) {
+        const std::string members = fmt::format(R"("finish_reason":"{}")", failure);
+        EXPECT_EQ(read_events({chunk("{}", members)}).error, "upstream_error") << failure;
+        EXPECT_EQ(read_whole(whole("{}", members)).error, "upstream_error") << failure;
+    }
 }
 
 TEST(AnswerReader, CallsEndWithToolCalls) {
     constexpr std::string_view kCall =
         R"({"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{}"}}]})";
-    EXPECT_EQ(
-        read_events({chunk(kCall, R"("finish_reason":"stop")")}).reader.completion().finish_reason,
-        "tool_calls");
+    for (const std::string_view told : {"stop", "STOP", "eos", "tool_use"}) {
+        const std::string members = fmt::format(R"("finish_reason":"{}")", told);
+        EXPECT_EQ(read_events({chunk(kCall, members)}).reader.completion().finish_reason,
+                  "tool_calls")
+            << told;
+    }
     EXPECT_EQ(read_whole(whole(kCall, R"("finish_reason":null)")).reader.completion().finish_reason,
               "tool_calls");
     EXPECT_EQ(read_events({chunk(kCall, R"("finish_reason":"length")")})
