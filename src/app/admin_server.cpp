@@ -12,7 +12,7 @@ awaitable<void> AdminPages::handle(http::Exchange& exchange) {
 }
 
 http::Response AdminPages::page_for(const http::RequestHead& head) const {
-    if (head.method != "GET") {
+    if (head.method != "GET" && head.method != "HEAD") {
         return http::problem(Error(ErrorCode::kMethodNotAllowed, "use GET"), "");
     }
     if (head.path == "/healthz" || head.path == "/livez") return health(false);

@@ -28,6 +28,7 @@ NOT_JSON = {
     "a bad escape": b'{"model": "\\x41"}',
     "invalid UTF-8": b'{"model": "writer", "messages": [{"role": "user", "content": "\xff\xfe"}]}',
     "overlong UTF-8": b'{"model": "\xc0\xaf"}',
+    "beyond a double": b'{"model": "writer", "messages": [], "x": [{"y": -1e400}]}',
     "a UTF-8 surrogate": b'{"model": "\xed\xa0\x80"}',
     "cut UTF-8": b'{"model": "\xe2\x82',
     "UTF-16": '{"model": "writer"}'.encode("utf-16"),

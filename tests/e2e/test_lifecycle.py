@@ -372,6 +372,8 @@ def test_health_and_metrics_are_on_the_admin_listener_only() -> None:
             assert answer.status == 200
             made = answer.json()
             assert (made["status"], made["version"]) == ("ok", version)
+            probed = call(up.admin_url, "HEAD", path)
+            assert (probed.status, probed.text) == (200, "")
             assert call(up.url, "GET", path).status == 404
         assert call(up.url, "GET", "/metrics").status == 404
         metrics = up.admin("/metrics")

@@ -16,6 +16,7 @@ public:
     awaitable<Result<std::string_view>> read_body(std::size_t /*bytes_max*/) override {
         co_return std::string_view(request_body);
     }
+    void release_body() override { request_body.clear(); }
     awaitable<Result<void>> respond(http::Response given) override {
         QUIRE_ASSERT(!response, "an exchange is answered once");
         response = std::move(given);

@@ -98,7 +98,7 @@ awaitable<bool> Connection::serve_one() {
     silence_.clear();
     hangup_.clear();
     keep_alive_interval_ = {};
-    drop_body();
+    release_body();  // who waits for the next request holds nothing of the last
     is_handling_ = false;
     server_->active.fetch_sub(1);
 
@@ -112,6 +112,7 @@ awaitable<bool> Connection::serve_one() {
 
 awaitable<bool> Connection::read_head() {
     const ServerLimits& limits = server_->limits;
+    skip_empty_lines();
     bool has_begun = in_begin_ != in_end_;
     io_deadline_.expire_after(has_begun ? limits.header_timeout : limits.idle_timeout);
     while (true) {
@@ -125,6 +126,7 @@ awaitable<bool> Connection::read_head() {
             if (parser_->is_header_done()) break;
         }
         const bool has_more = co_await fill();
+        if (!has_begun) skip_empty_lines();
         if (has_more) continue;
         if (!read_error_) co_await refuse(headers_too_large());
         co_return false;
@@ -132,6 +134,11 @@ awaitable<bool> Connection::read_head() {
     io_deadline_.clear();
     split_target();
     co_return true;
+}
+
+/// Some clients send a line's end behind a body (RFC 9112, 2.2).
+void Connection::skip_empty_lines() {
+    while (in_begin_ != in_end_ && (in_[in_begin_] == '\r' || in_[in_begin_] == '\n')) ++in_begin_;
 }
 
 awaitable<void> Connection::run_handler() {
@@ -338,8 +345,7 @@ bool Connection::has_room_for_body() {
     return before + grown <= server_->limits.bodies_bytes_max;
 }
 
-/// A connection that waits for its next request holds nothing of the last.
-void Connection::drop_body() {
+void Connection::release_body() {
     std::string().swap(parser_->body);
     server_->bodies_bytes.fetch_sub(std::exchange(body_bytes_, 0), std::memory_order_relaxed);
 }

@@ -49,6 +49,7 @@ public:
 
     const RequestHead& head() const override { return head_; }
     awaitable<Result<std::string_view>> read_body(std::size_t bytes_max) override;
+    void release_body() override;
     awaitable<Result<void>> respond(Response response) override;
     awaitable<Result<void>> begin_stream(Response head) override;
     awaitable<Result<void>> write(std::string_view bytes) override;
@@ -65,6 +66,7 @@ private:
     /// One request; false when the connection must end.
     awaitable<bool> serve_one();
     awaitable<bool> read_head();
+    void skip_empty_lines();
     awaitable<void> run_handler();
     awaitable<void> refuse(Error error);
     awaitable<void> linger();
@@ -80,7 +82,6 @@ private:
     Error headers_too_large() const;
     /// Counts what the body has grown by; false when all bodies together are over their limit.
     bool has_room_for_body();
-    void drop_body();
     /// To HEAD goes the answer to GET without its body.
     bool is_head() const { return parser_->method == "HEAD"; }
     void split_target();

@@ -184,6 +184,16 @@ TEST_F(ConnectionTest, ATargetMayBeAWholeUrl) {
     }
 }
 
+TEST_F(ConnectionTest, PassesOverEmptyLinesBetweenRequests) {
+    RawPeer peer = connect();
+    peer.send("\r\nPOST /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi\r\n");
+    EXPECT_TRUE(peer.read_until("] hi").starts_with("HTTP/1.1 200 OK"));
+
+    peer.send("\r\nGET /2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+
+    EXPECT_TRUE(peer.read_to_end().ends_with("GET /2? [] "));
+}
+
 TEST_F(ConnectionTest, AnswersPipelinedRequestsInTheirOrder) {
     RawPeer peer = connect();
 
@@ -407,6 +417,30 @@ TEST_F(ConnectionTest, AllBodiesTogetherHaveALimit) {
     EXPECT_TRUE(slow.read_until("xxx").starts_with("HTTP/1.1 200"));
     // The slow one's connection stays open, and holds nothing.
     EXPECT_TRUE(test::wait_until([&] { return status_of_another() == "200"; }));
+}
+
+/// As an answer that runs for minutes.
+awaitable<void> release_and_wait(Exchange& exchange) {
+    const auto body = co_await exchange.read_body(kBodyMax);
+    EXPECT_TRUE(body);
+    exchange.release_body();
+    const auto slept = co_await runtime::sleep_for(1h);
+    EXPECT_FALSE(slept);
+}
+
+TEST_F(ConnectionTest, ABodyThatIsReleasedIsNotCounted) {
+    ServerLimits limits;
+    limits.bodies_bytes_max = 1000;
+    RawPeer first = connect(release_and_wait, limits);
+    RawPeer second = connect_again();
+    const std::string request =
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" + std::string(900, 'x');
+    first.send(request);
+    ASSERT_TRUE(test::wait_until([&] { return handled_ == 1; }));
+
+    second.send(request);
+
+    EXPECT_TRUE(test::wait_until([&] { return handled_ == 2; }));
 }
 
 TEST_F(ConnectionTest, ClosesWhenTheBodyDoesNotEnd) {

@@ -58,6 +58,8 @@ public:
     /// kInvalidValue for broken framing, kOverloaded when the bodies of all requests leave no room,
     /// kCancelled when the client left.
     virtual awaitable<Result<std::string_view>> read_body(std::size_t bytes_max) = 0;
+    /// The handler needs the body no more, which ends its view: an answer may run for minutes.
+    virtual void release_body() = 0;
 
     /// Exactly one of `respond` and `begin_stream` per exchange. kCancelled: the client is gone.
     virtual awaitable<Result<void>> respond(Response response) = 0;

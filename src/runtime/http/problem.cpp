@@ -26,13 +26,14 @@ json::string utf8(std::string_view text) {
 
 Error cancelled_by(CancelReason reason, const Error& error) {
     if (error.code() != ErrorCode::kCancelled) return error;
+    Error meant = error;
     if (reason == CancelReason::kDeadline) {
-        return {ErrorCode::kDeadlineExceeded, "the request's deadline passed"};
+        meant = Error(ErrorCode::kDeadlineExceeded, "the request's deadline passed");
+    } else if (reason == CancelReason::kShutdown) {
+        meant = Error(ErrorCode::kShuttingDown, "the process is stopping; retry");
     }
-    if (reason == CancelReason::kShutdown) {
-        return {ErrorCode::kShuttingDown, "the process is stopping; retry"};
-    }
-    return error;
+    if (error.is_paid()) meant.mark_paid();
+    return meant;
 }
 
 int status_of(const Error& error) {
@@ -58,7 +59,8 @@ void add_error_headers(Response& response, const Error& error, std::string_view 
     if (!row.can_retry || error.is_paid()) response.headers.emplace_back("x-should-retry", "false");
     const bool needs_hint = row.http_status == 429 || row.http_status == 503 ||
                             row.http_status == 504 || row.http_status == 409;
-    if (error.retry_after() || needs_hint) {
+    // A library that heeds only this one would pay twice.
+    if (!error.is_paid() && (error.retry_after() || needs_hint)) {
         const auto wait = error.retry_after().value_or(std::chrono::seconds(1));
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
         response.headers.emplace_back("retry-after",

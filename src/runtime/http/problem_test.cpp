@@ -87,6 +87,7 @@ TEST(Problem, ADetailReplacesNoMemberAndAPaidErrorForbidsARepeat) {
     EXPECT_NE(response.body.find(R"("request_id":"req_1")"), std::string::npos) << response.body;
     EXPECT_NE(response.body.find(R"("status":503)"), std::string::npos) << response.body;
     EXPECT_EQ(header_of(response, "x-should-retry"), "false");
+    EXPECT_EQ(header_of(response, "retry-after"), "");
 }
 
 TEST(Problem, ADetailThatCountsIsANumberWhereItIsOne) {
@@ -94,6 +95,14 @@ TEST(Problem, ADetailThatCountsIsANumberWhereItIsOne) {
     EXPECT_EQ(json::serialize(detail_json("rule", "41")), R"("41")");
     for (const std::string_view text : {"", "x", "4x", "99999999999999999999"}) {
         EXPECT_EQ(detail_json("limit", text), json::value(text));
+    }
+}
+
+TEST(Problem, WhatIsPaidForIsSoHoweverItWasCancelled) {
+    for (const CancelReason reason :
+         {CancelReason::kClientGone, CancelReason::kDeadline, CancelReason::kShutdown}) {
+        EXPECT_TRUE(cancelled_by(reason, Error(ErrorCode::kCancelled, "x").as_paid()).is_paid());
+        EXPECT_FALSE(cancelled_by(reason, Error(ErrorCode::kCancelled, "x")).is_paid());
     }
 }
 

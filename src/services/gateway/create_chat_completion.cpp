@@ -59,7 +59,7 @@ awaitable<Result<void>> GatewayApi::create_chat_completion(GatewayCall& call) {
     chat.set_streamed(wish->is_streamed);
     chat.set_request_hash(idempotency_hash(call));
     *chat.add_steps() = call.auth_step();
-    call.body.drop();
+    call.release_body();
 
     if (wish->is_streamed) {
         ChatStream stream(call, identity, wish->has_usage);

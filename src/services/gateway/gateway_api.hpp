@@ -41,6 +41,8 @@ struct GatewayCall final : rpc::Edge {
     const rpc::Method* method = nullptr;  ///< whose scope is needed
     PathParameters path_parameters;
     std::string_view raw_body;
+    /// Neither text nor tree is needed any more.
+    void release_body();
     JsonBody body;  ///< empty when the route takes none
     SteadyTime began;
     std::chrono::microseconds auth_took{0};

@@ -67,6 +67,17 @@ Error as_answer(const Error& error, http::CancelReason reason, bool is_answered)
     return answer;
 }
 
+/// What libraries ask for that know more of OpenAI's API, or a wrong base URL.
+std::string_view hint_for(std::string_view path) {
+    if (path.starts_with("/v1/responses")) {
+        return "; use /v1/chat/completions (.chat() of the AI SDK's OpenAI provider)";
+    }
+    if (path == "/chat/completions" || path.starts_with("/v1/v1/")) {
+        return "; the base URL of a library ends in one /v1";
+    }
+    return "";
+}
+
 /// The labels of a request, from closed sets: what comes from outside is no label.
 std::string_view path_label(const Route* route) {
     return route == nullptr ? "unknown" : route->path;
@@ -110,6 +121,12 @@ awaitable<Result<void>> GatewayCall::respond_json(int http_status, std::string j
     add_headers(response, {});
     if (is_replayed) response.headers.emplace_back("idempotent-replayed", "true");
     co_return co_await exchange.respond(std::move(response));
+}
+
+void GatewayCall::release_body() {
+    body.drop();
+    raw_body = {};
+    exchange.release_body();
 }
 
 void GatewayCall::add_headers(
@@ -190,8 +207,8 @@ awaitable<Result<void>> GatewayHttp::serve(GatewayCall& call, const RouteMatch& 
             .with_detail("allow", match.allowed);
     }
     if (match.route == nullptr) {
-        co_return Error(ErrorCode::kNotFound,
-                        fmt::format("there is no path {}", excerpt(head.path)));
+        co_return Error(ErrorCode::kNotFound, fmt::format("there is no path {}{}",
+                                                          excerpt(head.path), hint_for(head.path)));
     }
     call.path_parameters = match.parameters;
     call.method = methods_.at(match.route);

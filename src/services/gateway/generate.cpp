@@ -81,7 +81,7 @@ awaitable<Result<void>> GatewayApi::generate(GatewayCall& call) {
     request->set_route("/api/v1/generate");
     request->set_request_hash(idempotency_hash(call));
     *request->add_steps() = call.auth_step();
-    call.body.drop();
+    call.release_body();
     if (request->streamed()) {
         GenerateStream stream(call);
         stream.keep_alive(config_.keep_alive);
