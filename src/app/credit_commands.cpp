@@ -171,14 +171,14 @@ int verify_command(const GlobalOptions& options) {
         return print_report(report_json(*report), options.is_json);
     }
     // A running `quire up` that has the folder is asked, another verification is not.
-    const bool is_held = !folder.error().detail(DataFolder::kHolder).empty();
-    if (!is_held || !std::filesystem::exists(socket_path(options.data), ec)) {
-        return fail(folder.error());
-    }
+    if (folder.error().detail(DataFolder::kHolder).empty()) return fail(folder.error());
     const auto client = OperatorClient::at_socket(socket_path(options.data), options.org);
-    const auto answer = call_json(client, "POST", fmt::format("{}Verify", kRpc), "{}");
-    if (!answer) return fail(answer.error());
-    return print_report(report_json(answer->as_object()), options.is_json);
+    const auto answer = client.send("POST", fmt::format("{}Verify", kRpc), "{}");
+    if (!answer) return fail(folder.error());
+    if (answer->status >= 300) return fail(error_of(*answer));
+    const auto report = runtime::parse_json(answer->body);
+    if (!report) return fail(report.error());
+    return print_report(report_json(report->as_object()), options.is_json);
 }
 
 }  // namespace quire::app

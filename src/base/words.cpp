@@ -26,7 +26,9 @@ bool is_one_of(const std::array<std::string_view, N>& all, std::string_view one)
 
 Result<void> check_word(std::string_view what, std::string_view word) {
     constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-    if (!word.empty() && word.size() <= kWordMax &&
+    // Clients take a step of dots out of a URL.
+    const bool is_dots = word == "." || word == "..";
+    if (!word.empty() && word.size() <= kWordMax && !is_dots &&
         word.find_first_not_of(kLetters) == std::string_view::npos) {
         return {};
     }

@@ -9,7 +9,8 @@
 /// that they are for asks again: other callers come to that one directly.
 namespace quire {
 
-/// The name of a prompt or a label, 1 to 64 of a-z 0-9 _ . - ; `what` names the field.
+/// The name of a prompt or a label, 1 to 64 of a-z 0-9 _ . - but not "." or ".."; `what` names the
+/// field.
 /// kInvalidValue.
 Result<void> check_word(std::string_view what, std::string_view word);
 

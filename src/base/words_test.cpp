@@ -18,9 +18,9 @@ TEST(CheckWord, TakesLowerCaseWordsOfUpToSixtyFour) {
          {std::string("a"), std::string("blog_post-2.1"), std::string(64, 'z'), std::string("0")}) {
         EXPECT_TRUE(check_word("name", word)) << word;
     }
-    for (const std::string& word :
-         {std::string(), std::string(65, 'z'), std::string("A"), std::string("a b"),
-          std::string("a/b"), std::string("ä"), std::string("a\0b", 3)}) {
+    for (const std::string& word : {std::string(), std::string(65, 'z'), std::string("A"),
+                                    std::string("a b"), std::string("a/b"), std::string("ä"),
+                                    std::string("a\0b", 3), std::string("."), std::string("..")}) {
         const auto checked = check_word("name", word);
 
         ASSERT_FALSE(checked) << word;

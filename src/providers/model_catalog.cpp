@@ -129,6 +129,9 @@ Result<void> complete_catalog(ModelCatalog& catalog) {
         if (!checked) return checked;
     }
     for (auto& [name, model] : catalog.models) {
+        if (name.empty()) {
+            return Error(ErrorCode::kInvalidValue, "models: a model needs a name, one has ''");
+        }
         const auto checked = check_model(catalog, name, model);
         if (!checked) return checked;
         if (model.upstream_model.empty()) model.upstream_model = name;

@@ -114,6 +114,28 @@ def test_a_completed_request_has_its_whole_story(up: Up, upstream: ScriptedUpstr
     assert found["content"]["output"] == "word " * 10
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_what_a_provider_says_of_a_request_is_text_of_it(tmp_path: Path, upstream: ScriptedUpstream,
+                                                         is_kept: bool) -> None:
+    upstream.play("tiny", {"do": "status", "status": 400, "body": {
+        "error": {"message": "cannot read 'a canary of bees'"}}})
+    with Up(config(upstream, content={"store": is_kept}), data=tmp_path / "data",
+            env={"LOCAL_KEY": PROVIDER_KEY}) as own:
+        answer = ask(own)
+        assert answer.status == 400 and "canary" in answer.text
+        assert ("canary" in page_of(own, answer)["error"]["message"]) is is_kept
+    stored = b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir())
+    assert (b"a canary of bees" in stored) is is_kept
+
+
+@FORMS
+def test_a_blocked_answer_has_its_review_step(up: Up, upstream: ScriptedUpstream,
+                                              stream: bool) -> None:
+    upstream.play("tiny", {"do": "text", "chunks": ["a forbidden ", "word"]})
+    names = [step["name"] for step in page_of(up, ask(up, stream=stream))["steps"]]
+    assert names.count("review.output") == 1 and names[-1] == "settle", names
+
+
 @FORMS
 def test_a_generation_names_its_prompt(up: Up, upstream: ScriptedUpstream, stream: bool) -> None:
     assert publish(up, "post", labels=["production"]).status == 201

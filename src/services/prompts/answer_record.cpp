@@ -30,10 +30,13 @@ std::optional<v1::StoredAnswer> AnswerRecord::finish(const common::v1::Finished&
     if (bytes_ > kBytesMax) return std::nullopt;
     v1::StoredAnswer answer;
     *answer.add_events()->mutable_started() = started_;
-    for (const auto& [channel, text] : texts_) {
+    // What was thought comes before what was said.
+    for (const auto channel : {common::v1::REASONING, common::v1::CONTENT, common::v1::REFUSAL}) {
+        const auto found = texts_.find(channel);
+        if (found == texts_.end()) continue;
         auto& delta = *answer.add_events()->mutable_delta();
-        delta.set_channel(static_cast<common::v1::Channel>(channel));
-        delta.set_text(text);
+        delta.set_channel(channel);
+        delta.set_text(found->second);
     }
     for (const auto& [index, call] : tool_calls_) {
         auto& delta = *answer.add_events()->mutable_delta();

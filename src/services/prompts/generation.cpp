@@ -198,6 +198,8 @@ awaitable<Result<void>> Generation::finish_review() {
 awaitable<Result<void>> Generation::conclude(Hold& hold, Result<void> generated) {
     if (reviewed_.is_blocked()) {
         ignore(generated, "it says that the answer was blocked, which ends it like any other");
+        // Where it was blocked at its end, that step is there.
+        if (reviewed_.is_open()) story_.add_step("review.output", deps_.clock.steady());
         story_.set_blocked();
         co_return co_await conclude_whole(hold, "blocked", "content_filter");
     }
@@ -232,7 +234,9 @@ awaitable<Result<void>> Generation::conclude_whole(Hold& hold, std::string_view 
     const auto cost = co_await settle(hold, finished, status);
     if (!cost) co_return Error(cost.error()).as_paid();  // now or later
     *finished.mutable_cost() = *cost;
-    co_return co_await delivery_.finish(std::move(event));
+    const auto told = co_await delivery_.finish(std::move(event));
+    if (!told) co_return Error(told.error()).as_paid();
+    co_return Result<void>();
 }
 
 awaitable<Result<common::v1::Cost>> Generation::settle(Hold& hold,

@@ -13,6 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kPruneFirst{std::chrono::minutes(1)};
 constexpr milliseconds kPruneEvery{std::chrono::minutes(10)};
 constexpr milliseconds kPrunePause{25};
 
@@ -55,15 +56,17 @@ public:
 private:
     /// Answers and events hold texts, so their time ends whether anybody asks or not.
     awaitable<void> prune_old() {
+        // Whoever consumes the events has not heard the last of the process before this one.
+        milliseconds pause = kPruneFirst;
         for (;;) {
+            const auto slept = co_await runtime::sleep_for(pause);
+            if (!slept) co_return;
             const auto has_more = co_await journal_.prune();
             if (!has_more) {
                 QUIRE_LOG(warn, "old answers were not deleted",
                           {"why", has_more.error().message()});
             }
-            const milliseconds pause = has_more && *has_more ? kPrunePause : kPruneEvery;
-            const auto slept = co_await runtime::sleep_for(pause);
-            if (!slept) co_return;
+            pause = has_more && *has_more ? kPrunePause : kPruneEvery;
         }
     }
 

@@ -16,6 +16,8 @@ constexpr int kClientClosedRequest = 499;  // nginx's number
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::size_t kMessageBytesMax = 2048;
 /// Longer than any request waits at the edge.
+constexpr const char* kRefusedByProvider =
+    "the provider refused the request; its words are kept where content.store allows texts";
 constexpr microseconds kEdgeMax{std::chrono::hours(24)};
 
 /// Appends as much as there is room for, whole characters only.
@@ -149,7 +151,11 @@ void Story::set_error(const Error& error) {
     told_.set_status(is_policy ? "blocked" : "failed");
     told_.set_http_status(is_sent ? 200 : http::status_of(shown));
     told_.set_error_code(std::string(shown.name()));
-    told_.set_error_message(readable(shown.message()));
+    // What a provider says of a request may quote it.
+    const int status = shown.row().http_status;
+    const bool is_providers = !told_.provider().empty() && status >= 400 && status < 500;
+    told_.set_error_message(is_providers && !has_content_ ? kRefusedByProvider
+                                                          : readable(shown.message()));
 }
 
 v1::GenerationStory Story::end(const Result<void>& done, const ReviewNotes& notes) {
