@@ -1,8 +1,5 @@
 #include "providers/openai/answer_reader.hpp"
 
-#include "base/clock.hpp"
-#include "base/id.hpp"
-#include "base/rng.hpp"
 #include "base/text.hpp"
 #include "providers/openai/upstream_error.hpp"
 #include "runtime/config/values.hpp"
@@ -41,24 +38,6 @@ constexpr std::array kReasons{
     Reason{"abort", ""},
     Reason{"insufficient_system_resource", ""},
 };
-
-/// Some servers send them as JSON itself, not as its text.
-std::string arguments_of(const json::object* function) {
-    const json::value* found = function == nullptr ? nullptr : find_member(*function, "arguments");
-    if (found == nullptr || found->is_null()) return "";
-    if (found->is_string()) return std::string(std::string_view(found->get_string()));
-    return json::serialize(*found);
-}
-
-std::string new_id() {
-    SystemRng rng;
-    return make_id("call", SystemClock().now(), rng);
-}
-
-bool is_whole(std::string_view arguments) {
-    if (!arguments.starts_with('{') || !arguments.ends_with('}')) return false;
-    return runtime::parse_json(arguments).has_value();
-}
 
 std::string_view meaning_of(std::string_view reason) {
     for (const Reason& known : kReasons) {
@@ -198,71 +177,15 @@ void AnswerReader::read_piece(const json::object& piece, const json::value* logp
         deltas_.back().set_logprobs_json(json::serialize(*logprobs));
     }
     add_text(Channel::REFUSAL, std::string(text_member(piece, "refusal")));
-    if (const json::value* calls = find_member(piece, "tool_calls")) read_tool_calls(*calls);
-}
-
-void AnswerReader::read_tool_calls(const json::value& calls) {
-    if (!calls.is_array()) return;
-    ++lists_read_;
-    std::int64_t position = 0;
-    for (const json::value& item : calls.get_array()) {
-        const std::int64_t at = position++;
-        if (!item.is_object()) continue;
-        const json::object& from = item.get_object();
-        if (find_member(from, "custom") != nullptr) continue;
-        const std::string_view id = text_member(from, "id");
-        const json::value* function = find_member(from, "function");
-        const bool has_function = function != nullptr && function->is_object();
-        if (!has_function && id.empty()) continue;  // it says nothing
-        const auto text_of = [&](std::string_view key) {
-            return has_function ? text_member(function->get_object(), key) : std::string_view();
-        };
-        const std::string_view name = text_of("name");
-        const std::int64_t place = runtime::int_member(from, "index").value_or(at);
-        auto& delta = deltas_.emplace_back();
-        delta.set_channel(Channel::TOOL_CALL);
-        auto& call = *delta.mutable_tool_call();
-        std::string arguments = arguments_of(has_function ? &function->get_object() : nullptr);
-        const std::int32_t begun = calls_begun_;
-        call.set_index(number_of(place, {id, name, arguments}));
-        call.set_id(std::string(id));
-        call.set_type(std::string(text_member(from, "type")));
-        call.set_name(std::string(name));
-        call.set_arguments(std::move(arguments));
-        // Clients tell the results of calls apart by it.
-        if (id.empty() && begun != calls_begun_) call.set_id(new_id());
-        // Streams of some servers leave the type out; clients need it with the first piece.
-        if (!call.name().empty() && call.type().empty()) call.set_type("function");
+    if (const json::value* calls = find_member(piece, "tool_calls")) {
+        tool_calls_.read(*calls, deltas_);
     }
-}
-
-/// Some servers give every call of an answer the same index, or count within a chunk. There a name
-/// and another id tell that a call begins. Neither does alone: vLLM made an id for each piece, and
-/// others repeat the name; TensorRT-LLM did both.
-std::int32_t AnswerReader::number_of(std::int64_t place, const CallPiece& piece) {
-    const auto [at, is_first] = calls_.try_emplace(place);
-    Call& call = at->second;
-    const bool has_another_id = !piece.id.empty() && piece.id != call.id;
-    const bool is_beside = call.named_in == lists_read_ && (piece.id.empty() || has_another_id);
-    const bool is_after = has_another_id && (piece.name != call.name || call.is_over);
-    const bool has_named = !piece.name.empty() && !call.name.empty();
-    if (is_first || (has_named && (is_beside || is_after))) {
-        call = Call();
-        call.index = calls_begun_++;
-        call.id = piece.id;
-    }
-    // Nothing with a name follows arguments that are whole, or pieces without one.
-    call.is_over = piece.name.empty() || is_whole(piece.arguments);
-    if (piece.name.empty()) return call.index;
-    call.name = piece.name;
-    call.named_in = lists_read_;
-    return call.index;
 }
 
 Completion AnswerReader::completion() const {
     Completion out = completion_;
     // Agents go on by it: with `stop` they would never make the calls.
-    if (calls_begun_ > 0 && out.finish_reason == "stop") out.finish_reason = "tool_calls";
+    if (tool_calls_.has_calls() && out.finish_reason == "stop") out.finish_reason = "tool_calls";
     return out;
 }
 

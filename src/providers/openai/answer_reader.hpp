@@ -1,9 +1,9 @@
 #pragma once
 
+#include "providers/openai/tool_call_reader.hpp"
 #include "providers/provider.hpp"
 #include "runtime/json.hpp"
 
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,34 +35,16 @@ public:
     Completion completion() const;
 
 private:
-    struct CallPiece {
-        std::string_view id;
-        std::string_view name;
-        std::string_view arguments;
-    };
-    /// The newest call of a place.
-    struct Call {
-        std::int32_t index = 0;  ///< in the order in which calls began
-        std::string id;
-        std::string name;
-        std::int64_t named_in = 0;  ///< the list, counted from 1
-        bool is_over = false;       ///< a name that comes now is another call's
-    };
-
     Result<const json::object*> object_of(const Result<json::value>& parsed,
                                           std::string_view text) const;
     void read_piece(const json::object& piece, const json::value* logprobs);
     bool add_text(common::v1::Channel channel, std::string text);
-    void read_tool_calls(const json::value& calls);
-    std::int32_t number_of(std::int64_t place, const CallPiece& piece);
     /// kUpstreamError for a reason that means a failure.
     Result<void> end_with(std::string_view reason);
     void read_usage(const json::object& body);
 
     std::span<const std::string> secrets_;
-    std::map<std::int64_t, Call> calls_;  ///< by the provider's index
-    std::int32_t calls_begun_ = 0;
-    std::int64_t lists_read_ = 0;
+    ToolCallReader tool_calls_;
     std::vector<common::v1::Delta> deltas_;
     Completion completion_;
     bool has_content_ = false;
